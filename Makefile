@@ -1,0 +1,88 @@
+# Entry points to building, testing and installing. The library itself is built by cargo, called from
+# CMakeLists.txt; everything made goes to build/ and target/.
+
+CARGO ?= cargo
+CLANGXX ?= clang++-19
+CLANG_FORMAT ?= clang-format-19
+PREFIX ?= /usr/local
+DEMO_SECONDS ?= 5
+
+# Where rustup puts cargo, for shells that have not read its environment yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export CARGO CLANGXX CLANG_FORMAT
+
+STEP := scripts/step
+NEED := scripts/need-tools
+JOBS := $(shell nproc 2>/dev/null || echo 1)
+CONFIGURE := cmake -S . -DSHMDS_CARGO_TARGET_DIR=$(CURDIR)/target -DBUILD_TESTING=OFF -B
+BUILD := cmake --build
+C_FAMILY = $(shell find c_tests cpp_wrapper examples tests -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp')
+
+.NOTPARALLEL:
+.PHONY: help build install demo header format clean test test-tools test-format test-lint test-docs \
+        test-rust test-c test-cpp test-install test-demo
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+build: ## the library, in build/release/lib
+	@$(NEED) cargo cxx cmake
+	$(CONFIGURE) build/release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	$(BUILD) build/release
+
+install: build ## library, headers and package files to PREFIX, below DESTDIR where set
+	DESTDIR=$(DESTDIR) cmake --install build/release
+
+demo: ## processes in C and C++ around one segment, one of them killed and replaced; DEMO_SECONDS=5
+	@$(NEED) cargo cc cxx cmake
+	@$(STEP) "Configure the demo" $(CONFIGURE) build/demo -DSHMDS_BUILD_EXAMPLES=ON -DCMAKE_BUILD_TYPE=Release
+	@$(STEP) "Build the library and the demo" $(BUILD) build/demo -j $(JOBS)
+	@$(STEP) "Run the demo for $(DEMO_SECONDS) s" env DEMO_SECONDS=$(DEMO_SECONDS) build/demo/examples/demo/demo
+
+header: ## include/shmds.h, made anew from the Rust sources
+	@$(NEED) cargo cc
+	SHMDS_BLESS=1 $(CARGO) test --test header
+
+format: ## rustfmt and clang-format over all sources
+	@$(NEED) cargo rustfmt clang-format
+	$(CARGO) fmt
+	$(CLANG_FORMAT) -i $(C_FAMILY)
+
+clean: ## removes everything made
+	rm -rf build target
+
+test: test-tools test-format test-lint test-docs test-rust test-c test-cpp test-install test-demo ## everything
+	@$(STEP) "Nothing left in shared memory" scripts/shm-residue check build/shm-before
+	@echo "make test: all steps passed"
+
+test-tools:
+	@$(STEP) "Tools" $(NEED) cargo rustfmt clippy cc cxx cmake clang clang-format catch2 pkg-config
+	@scripts/shm-residue note build/shm-before
+
+test-format:
+	@$(STEP) "rustfmt" $(CARGO) fmt --check
+	@$(STEP) "clang-format" $(CLANG_FORMAT) --dry-run --Werror $(C_FAMILY)
+
+test-lint:
+	@$(STEP) "clippy" $(CARGO) clippy --locked --all-targets -- -D warnings
+
+test-docs:
+	@$(STEP) "rustdoc" env RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+test-rust:
+	@$(STEP) "Rust tests, and C tests against the library with debug assertions" $(CARGO) test --locked
+
+test-c:
+	@$(STEP) "Release library" $(MAKE) --no-print-directory build
+	@$(STEP) "C tests against the release library" \
+		env SHMDS_LIBRARY_DIR=$(CURDIR)/build/release/lib $(CARGO) test --locked --test c_abi
+
+test-cpp:
+	@$(STEP) "C++ tests with g++" scripts/test-cpp build/test-gcc g++
+	@$(STEP) "C++ tests with $(CLANGXX)" scripts/test-cpp build/test-clang $(CLANGXX)
+
+test-install:
+	@$(STEP) "Installed package, used by other projects" scripts/test-install
+
+test-demo:
+	@$(STEP) "Demo, 2 s" scripts/test-demo

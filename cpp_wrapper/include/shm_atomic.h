@@ -1,0 +1,235 @@
+/// @file
+/// A named atomic value in a segment.
+#ifndef SHM_ATOMIC_H
+#define SHM_ATOMIC_H
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "posix_shm.h"
+#include "shm_table.h"
+#include "shmds.h"
+#include "shmds/detail.hpp"
+
+/// A named std::atomic that every attached process shares.
+///
+/// The object is a handle: copies refer to the same value, and destroying it
+/// leaves the value in the segment. As with std::atomic, assigning one object to
+/// another is not possible; `a = b.load()` says which value is meant. On a
+/// read-only segment only load() and what reads may be used.
+///
+/// Thread safety: any number of threads and processes may use one value, and one
+/// object, at once. Every operation is lock-free and async-signal-safe.
+///
+/// @tparam T trivially copyable value on which std::atomic never needs a lock
+/// @tparam TableType table_type of the segment
+template <shmds::always_lock_free T, class TableType = shm_table>
+class shm_atomic {
+ public:
+  using value_type = T;       ///< value
+  using difference_type = T;  ///< operand of addition and subtraction
+
+  /// True: no operation takes a lock.
+  static constexpr bool is_always_lock_free = true;
+
+  /// Creates the value, or opens the one that exists and leaves it alone.
+  /// @param segment must outlive this object
+  /// @param name cut at TableType::MAX_NAME_SIZE - 1 bytes
+  /// @param initial the value if it is created
+  /// @throws shmds::error (a std::runtime_error): another size or kind than
+  ///         what exists, segment or table full
+  shm_atomic(posix_shm_impl<TableType>& segment, std::string_view name, T initial = T{})
+      : handle_(attach(segment, name, initial)),
+        word_(static_cast<T*>(shmds_atomic_data(handle_))) {}
+  /// Never called: a segment with another table is an error of the compiler.
+  shm_atomic(shmds::detail::unsuitable_segment<TableType>, std::string_view, T = T{});
+
+  /// Another handle to the same value.
+  shm_atomic(const shm_atomic&) noexcept = default;
+  shm_atomic& operator=(const shm_atomic&) = delete;
+  ~shm_atomic() = default;
+
+  /// True: no operation takes a lock.
+  bool is_lock_free() const noexcept { return true; }
+
+  /// Replaces the value.
+  void store(T desired, std::memory_order order = std::memory_order_seq_cst) noexcept {
+    ref().store(desired, order);
+  }
+  /// store(desired); returns `desired`.
+  T operator=(T desired) noexcept {
+    store(desired);
+    return desired;
+  }
+
+  /// The value.
+  T load(std::memory_order order = std::memory_order_seq_cst) const noexcept {
+    return ref().load(order);
+  }
+  /// load().
+  operator T() const noexcept { return load(); }
+
+  /// Replaces the value; returns the one before.
+  T exchange(T desired, std::memory_order order = std::memory_order_seq_cst) noexcept {
+    return ref().exchange(desired, order);
+  }
+
+  /// Replaces the value by `desired` if it is bitwise equal to `expected`;
+  /// otherwise loads it into `expected`. The weak forms may fail on equality.
+  /// @return whether the value was replaced
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order success,
+                             std::memory_order failure) noexcept {
+    return ref().compare_exchange_weak(expected, desired, success, failure);
+  }
+  /// @copydoc compare_exchange_weak(T&, T, std::memory_order, std::memory_order)
+  bool compare_exchange_weak(T& expected, T desired,
+                             std::memory_order order = std::memory_order_seq_cst) noexcept {
+    return ref().compare_exchange_weak(expected, desired, order);
+  }
+  /// @copydoc compare_exchange_weak(T&, T, std::memory_order, std::memory_order)
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
+                               std::memory_order failure) noexcept {
+    return ref().compare_exchange_strong(expected, desired, success, failure);
+  }
+  /// @copydoc compare_exchange_weak(T&, T, std::memory_order, std::memory_order)
+  bool compare_exchange_strong(T& expected, T desired,
+                               std::memory_order order = std::memory_order_seq_cst) noexcept {
+    return ref().compare_exchange_strong(expected, desired, order);
+  }
+
+  /// Adds; returns the value before. Integers wrap.
+  T fetch_add(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
+    requires shmds::atomic_arithmetic<T>
+  {
+    return ref().fetch_add(operand, order);
+  }
+  /// Subtracts; returns the value before. Integers wrap.
+  T fetch_sub(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
+    requires shmds::atomic_arithmetic<T>
+  {
+    return ref().fetch_sub(operand, order);
+  }
+  /// Bitwise and; returns the value before.
+  T fetch_and(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref().fetch_and(operand, order);
+  }
+  /// Bitwise or; returns the value before.
+  T fetch_or(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref().fetch_or(operand, order);
+  }
+  /// Bitwise exclusive or; returns the value before.
+  T fetch_xor(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref().fetch_xor(operand, order);
+  }
+
+  /// Adds one; returns the new value.
+  T operator++() noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ++ref();
+  }
+  /// Adds one; returns the value before.
+  T operator++(int) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref()++;
+  }
+  /// Subtracts one; returns the new value.
+  T operator--() noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return --ref();
+  }
+  /// Subtracts one; returns the value before.
+  T operator--(int) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref()--;
+  }
+  /// Adds; returns the new value.
+  T operator+=(T operand) noexcept
+    requires shmds::atomic_arithmetic<T>
+  {
+    return ref() += operand;
+  }
+  /// Subtracts; returns the new value.
+  T operator-=(T operand) noexcept
+    requires shmds::atomic_arithmetic<T>
+  {
+    return ref() -= operand;
+  }
+  /// Bitwise and; returns the new value.
+  T operator&=(T operand) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref() &= operand;
+  }
+  /// Bitwise or; returns the new value.
+  T operator|=(T operand) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref() |= operand;
+  }
+  /// Bitwise exclusive or; returns the new value.
+  T operator^=(T operand) noexcept
+    requires shmds::atomic_integer<T>
+  {
+    return ref() ^= operand;
+  }
+
+  /// The name as the table keeps it; valid until the segment object is destroyed.
+  std::string_view name() const noexcept { return shmds_atomic_name(handle_); }
+
+  /// The value for calls of the C interface; belongs to the segment.
+  [[nodiscard]] shmds_atomic* native_handle() const noexcept { return handle_; }
+
+ private:
+  static shmds_atomic* attach(const posix_shm_impl<TableType>& segment, std::string_view name,
+                              const T& initial) {
+    shmds_atomic* handle = nullptr;
+    shmds::detail::check(shmds_atomic_open_or_create(
+        segment.native_handle(), shmds::detail::table_name<TableType>(name).c_str(), sizeof(T),
+        &initial, &handle));
+    return handle;
+  }
+
+  std::atomic_ref<T> ref() const noexcept { return std::atomic_ref<T>(*word_); }
+
+  shmds_atomic* handle_;
+  T* word_;
+};
+
+/// A named atomic bool.
+template <class TableType = shm_table>
+using shm_atomic_bool = shm_atomic<bool, TableType>;
+/// A named atomic int.
+template <class TableType = shm_table>
+using shm_atomic_int = shm_atomic<int, TableType>;
+/// A named atomic unsigned int.
+template <class TableType = shm_table>
+using shm_atomic_uint = shm_atomic<unsigned int, TableType>;
+/// A named atomic std::int32_t.
+template <class TableType = shm_table>
+using shm_atomic_int32 = shm_atomic<std::int32_t, TableType>;
+/// A named atomic std::uint32_t.
+template <class TableType = shm_table>
+using shm_atomic_uint32 = shm_atomic<std::uint32_t, TableType>;
+/// A named atomic std::int64_t.
+template <class TableType = shm_table>
+using shm_atomic_int64 = shm_atomic<std::int64_t, TableType>;
+/// A named atomic std::uint64_t.
+template <class TableType = shm_table>
+using shm_atomic_uint64 = shm_atomic<std::uint64_t, TableType>;
+/// A named atomic size_t.
+template <class TableType = shm_table>
+using shm_atomic_size_t = shm_atomic<size_t, TableType>;
+
+#endif  // SHM_ATOMIC_H

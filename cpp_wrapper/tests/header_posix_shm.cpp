@@ -1,0 +1,2 @@
+// The header stands alone, and may be included twice.
+#include "posix_shm.h"

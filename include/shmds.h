@@ -1,0 +1,1252 @@
+/* SPDX-License-Identifier: MIT */
+/* libshmds: lock-free data structures in POSIX shared memory, C interface. */
+/* Generated from the Rust sources: do not edit, run `make header`. */
+
+#ifndef SHMDS_H
+#define SHMDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define SHMDS_MUST_USE __attribute__((warn_unused_result))
+#else
+#define SHMDS_MUST_USE
+#endif
+
+/**
+ * Attach for reading only: find, read arrays and atomics. Takes no attachment slot.
+ */
+#define SHMDS_SEGMENT_READ_ONLY 1
+
+/**
+ * At creation, commit the memory of the whole payload.
+ */
+#define SHMDS_SEGMENT_COMMIT 2
+
+/**
+ * Major part of the version of this header.
+ */
+#define SHMDS_VERSION_MAJOR 0
+
+/**
+ * Minor part of the version of this header.
+ */
+#define SHMDS_VERSION_MINOR 1
+
+/**
+ * Patch part of the version of this header.
+ */
+#define SHMDS_VERSION_PATCH 0
+
+/**
+ * An entry that user code added.
+ */
+#define SHMDS_KIND_RAW 0
+
+/**
+ * An array.
+ */
+#define SHMDS_KIND_ARRAY 1
+
+/**
+ * An atomic.
+ */
+#define SHMDS_KIND_ATOMIC 2
+
+/**
+ * A queue.
+ */
+#define SHMDS_KIND_QUEUE 3
+
+/**
+ * An open array: elements side by side in a segment.
+ *
+ * Made by `shmds_array_create`, `_open` and `_open_or_create`: the same array
+ * gives the same handle. It belongs to the segment, is never freed by the caller
+ * and is valid until the segment is closed. Any number of threads may use it;
+ * ordering access to the elements is their affair.
+ */
+typedef struct shmds_array shmds_array;
+
+/**
+ * An open atomic: one word in a segment that processes change at once.
+ *
+ * Made by `shmds_atomic_create`, `_open` and `_open_or_create`: the same atomic
+ * gives the same handle. It belongs to the segment, is never freed by the caller
+ * and is valid until the segment is closed. Any number of threads may use it at
+ * once. All operations are lock-free and sequentially consistent, and take words
+ * of 1, 2, 4 and 8 bytes as unsigned integers; a word of 16 bytes is reached
+ * through `shmds_atomic_data` only.
+ */
+typedef struct shmds_atomic shmds_atomic;
+
+/**
+ * An open queue, first in first out, for any number of producers and consumers
+ * in any number of processes.
+ *
+ * Made by `shmds_queue_create`, `_open` and `_open_or_create`: the same queue
+ * gives the same handle. It belongs to the segment, is never freed by the caller
+ * and is valid until the segment is closed. Any number of threads may use it at
+ * once, and a forked child may go on with it. A process that is stopped or killed
+ * anywhere in an operation delays nobody; at most the element that it was putting
+ * in, or had just taken out, is lost with it. The exception is a queue of large
+ * elements (above 1 MiB / (attachments + 64)), which has max(4, 1 MiB / elem_size)
+ * lanes: when as many processes are stopped inside operations at once, others wait.
+ */
+typedef struct shmds_queue shmds_queue;
+
+/**
+ * An attachment to a segment: a named piece of shared memory with a table of
+ * structures.
+ *
+ * Made by `shmds_segment_create`, `_open` and `_open_or_create`; freed by
+ * `shmds_segment_close`, with every handle that was opened through it. Any
+ * number of threads may use it at once. A forked child goes on with what it
+ * inherits, as an attachment of its own from its first change on; closing there
+ * takes nothing away from the parent. No function is async-signal-safe.
+ */
+typedef struct shmds_segment shmds_segment;
+
+/**
+ * What a function answers: 0 is success, negative is an error, positive is the
+ * outcome of an operation that would have had to wait.
+ */
+typedef int32_t shmds_status;
+
+/**
+ * How a segment is created or opened. Zero everywhere but in `struct_size`
+ * asks for the defaults.
+ */
+typedef struct shmds_segment_options {
+  /**
+   * `sizeof(shmds_segment_options)`.
+   */
+  size_t struct_size;
+  /**
+   * Payload in bytes: what the elements of all structures may take together.
+   * Creating needs it. Opening asks for at least as much; 0 accepts any.
+   */
+  uint64_t size;
+  /**
+   * Permission bits of a new segment, whatever the umask; 0: 0600.
+   */
+  uint32_t mode;
+  /**
+   * Bytes of a structure's name, the NUL included; 0: 32 when creating, any when opening.
+   */
+  uint32_t max_name_size;
+  /**
+   * Number of structures; 0: 64 when creating, any when opening.
+   */
+  uint32_t max_entries;
+  /**
+   * Number of attachments that a new segment can have at once, at most 4096; 0: 256.
+   */
+  uint32_t max_attachments;
+  /**
+   * `SHMDS_SEGMENT_...`, or-ed.
+   */
+  uint32_t flags;
+  /**
+   * Milliseconds to wait for a living process that is creating the segment, or,
+   * later, a structure; 0: 5000.
+   */
+  uint32_t open_timeout_ms;
+} shmds_segment_options;
+
+/**
+ * Numbers about a segment.
+ */
+typedef struct shmds_segment_info {
+  /**
+   * `sizeof(shmds_segment_info)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Payload in bytes, as given at creation.
+   */
+  uint64_t size;
+  /**
+   * Payload in bytes that structures use; those erased count as well.
+   */
+  uint64_t payload_used;
+  /**
+   * Bytes of the file: address space, most of it without memory behind it.
+   */
+  uint64_t file_size;
+  /**
+   * Bytes of a structure's name, the NUL included.
+   */
+  uint32_t max_name_size;
+  /**
+   * Number of table entries.
+   */
+  uint32_t max_entries;
+  /**
+   * Number of table entries in use.
+   */
+  uint32_t entries_used;
+  /**
+   * Number of attachments that are possible at once.
+   */
+  uint32_t max_attachments;
+  /**
+   * Number of read-write attachments alive now.
+   */
+  uint32_t ref_count;
+  /**
+   * 1 if a read-only attachment is alive now, else 0.
+   */
+  uint32_t readers;
+} shmds_segment_info;
+
+/**
+ * What a table says of one structure.
+ */
+typedef struct shmds_entry_info {
+  /**
+   * `sizeof(shmds_entry_info)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Where it begins, in bytes from `shmds_segment_base`.
+   */
+  uint64_t offset;
+  /**
+   * Bytes that it takes there, control words included.
+   */
+  uint64_t size;
+  /**
+   * Bytes of an element.
+   */
+  uint64_t elem_size;
+  /**
+   * Number of elements.
+   */
+  uint64_t num_elem;
+  /**
+   * `SHMDS_KIND_...`.
+   */
+  uint32_t kind;
+  /**
+   * Changes whenever the entry is put to another use.
+   */
+  uint32_t generation;
+} shmds_entry_info;
+
+/**
+ * Success.
+ */
+#define SHMDS_OK 0
+
+/**
+ * The queue is full. Nothing was enqueued.
+ */
+#define SHMDS_FULL 1
+
+/**
+ * There is nothing there: the queue is empty, or the table entry is unused.
+ */
+#define SHMDS_EMPTY 2
+
+/**
+ * A wait for a living process ran out of time.
+ */
+#define SHMDS_TIMEOUT 3
+
+/**
+ * Everything is in use.
+ */
+#define SHMDS_EXHAUSTED 4
+
+/**
+ * An argument breaks a rule: NULL where none may be, a wrong `struct_size`, size 0 at creation.
+ */
+#define SHMDS_E_ARGUMENT -1
+
+/**
+ * A name is empty.
+ */
+#define SHMDS_E_NAME_EMPTY -2
+
+/**
+ * A segment name has more than 255 bytes.
+ */
+#define SHMDS_E_NAME_TOO_LONG -3
+
+/**
+ * A segment name with a slash that is not its first character, ".", "..", or not UTF-8.
+ */
+#define SHMDS_E_NAME_INVALID -4
+
+/**
+ * A segment larger than this machine can address.
+ */
+#define SHMDS_E_TOO_LARGE -5
+
+/**
+ * Element size 0, or none that an atomic can have.
+ */
+#define SHMDS_E_ELEMENT_SIZE -6
+
+/**
+ * An alignment that is no power of two, above 4096, or that does not divide the element size.
+ */
+#define SHMDS_E_ALIGNMENT -7
+
+/**
+ * A count or capacity of 0 at creation, or beyond what the structure can have.
+ */
+#define SHMDS_E_CAPACITY -8
+
+/**
+ * Element size times count does not fit in 64 bits.
+ */
+#define SHMDS_E_OVERFLOW -9
+
+/**
+ * What was to be created is there already.
+ */
+#define SHMDS_E_EXISTS -10
+
+/**
+ * What was to be opened, erased or unlinked is not there.
+ */
+#define SHMDS_E_NOT_FOUND -11
+
+/**
+ * The file system of shared memory is full.
+ */
+#define SHMDS_E_NO_SPACE -12
+
+/**
+ * The payload would exceed the size of the segment.
+ */
+#define SHMDS_E_SEGMENT_FULL -13
+
+/**
+ * Every entry of the table is in use.
+ */
+#define SHMDS_E_TABLE_FULL -14
+
+/**
+ * The name belongs to a structure of another kind.
+ */
+#define SHMDS_E_KIND -15
+
+/**
+ * Element size, alignment, count or capacity differ from what exists.
+ */
+#define SHMDS_E_MISMATCH -16
+
+/**
+ * The existing segment is smaller than asked.
+ */
+#define SHMDS_E_SIZE -17
+
+/**
+ * The existing table has another geometry.
+ */
+#define SHMDS_E_GEOMETRY -18
+
+/**
+ * The segment was made with another layout version or fingerprint.
+ */
+#define SHMDS_E_VERSION -19
+
+/**
+ * The object of that name is no segment of this library.
+ */
+#define SHMDS_E_FOREIGN -20
+
+/**
+ * The segment's file is shorter than its header says.
+ */
+#define SHMDS_E_TRUNCATED -21
+
+/**
+ * Bytes in the segment make no sense.
+ */
+#define SHMDS_E_CORRUPT -22
+
+/**
+ * Every attachment slot is held by a living process.
+ */
+#define SHMDS_E_ATTACHMENTS -23
+
+/**
+ * The attachment is read-only.
+ */
+#define SHMDS_E_READ_ONLY -24
+
+/**
+ * The system refused access.
+ */
+#define SHMDS_E_PERMISSION -25
+
+/**
+ * Another system call failed; the sentence says which and why.
+ */
+#define SHMDS_E_SYSTEM -26
+
+/**
+ * The structure behind the handle was removed.
+ */
+#define SHMDS_E_STALE -27
+
+/**
+ * No lane of the queue is free: more processes are stopped inside it than it has lanes.
+ */
+#define SHMDS_E_BUSY -28
+
+/**
+ * A defect of this library: a panic was caught at the boundary.
+ */
+#define SHMDS_E_INTERNAL -99
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Creates an array of `count` elements of `elem_size` bytes, all zero.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
+ * `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`, `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`,
+ * `SHMDS_E_OVERFLOW`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
+ * `SHMDS_TIMEOUT` if a living process did not leave the table in time;
+ * `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_array_create(struct shmds_segment *segment,
+                                const char *name,
+                                size_t elem_size,
+                                size_t elem_align,
+                                size_t count,
+                                struct shmds_array **out);
+
+/**
+ * Opens an array that exists. `count` 0 accepts any.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
+ * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_array_open(struct shmds_segment *segment,
+                              const char *name,
+                              size_t elem_size,
+                              size_t elem_align,
+                              size_t count,
+                              struct shmds_array **out);
+
+/**
+ * Opens an array, creating it if it does not exist.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return as `shmds_array_create` and `shmds_array_open`, but for `SHMDS_E_EXISTS`
+ * and `SHMDS_E_NOT_FOUND`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_array_open_or_create(struct shmds_segment *segment,
+                                        const char *name,
+                                        size_t elem_size,
+                                        size_t elem_align,
+                                        size_t count,
+                                        struct shmds_array **out);
+
+/**
+ * Address of the first element; NULL for NULL. Read-only memory in a read-only
+ * attachment. Valid until the segment is closed.
+ *
+ * # Safety
+ *
+ * `array` is NULL or open.
+ */
+void *shmds_array_data(const struct shmds_array *array);
+
+/**
+ * Number of elements; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `array` is NULL or open.
+ */
+size_t shmds_array_count(const struct shmds_array *array);
+
+/**
+ * Bytes of an element; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `array` is NULL or open.
+ */
+size_t shmds_array_elem_size(const struct shmds_array *array);
+
+/**
+ * Name of the array as the table holds it; NULL for NULL. Valid until the segment
+ * is closed.
+ *
+ * # Safety
+ *
+ * `array` is NULL or open.
+ */
+const char *shmds_array_name(const struct shmds_array *array);
+
+/**
+ * Creates an atomic of `elem_size` bytes: 1, 2, 4, 8 or 16. `initial` points at its
+ * first value, or is NULL for zero.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
+ * `SHMDS_E_NO_SPACE`; `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
+ * `SHMDS_TIMEOUT` if a living process did not leave the table in time;
+ * `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid,
+ * `initial` NULL or `elem_size` bytes.
+ */
+shmds_status shmds_atomic_create(struct shmds_segment *segment,
+                                 const char *name,
+                                 size_t elem_size,
+                                 const void *initial,
+                                 struct shmds_atomic **out);
+
+/**
+ * Opens an atomic that exists and leaves its value alone; `initial` is ignored.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
+ * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid,
+ * `initial` NULL or `elem_size` bytes.
+ */
+shmds_status shmds_atomic_open(struct shmds_segment *segment,
+                               const char *name,
+                               size_t elem_size,
+                               const void *initial,
+                               struct shmds_atomic **out);
+
+/**
+ * Opens an atomic and leaves its value alone, or creates it with the value at
+ * `initial` (NULL: zero).
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return as `shmds_atomic_create` and `shmds_atomic_open`, but for `SHMDS_E_EXISTS`
+ * and `SHMDS_E_NOT_FOUND`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid,
+ * `initial` NULL or `elem_size` bytes.
+ */
+shmds_status shmds_atomic_open_or_create(struct shmds_segment *segment,
+                                         const char *name,
+                                         size_t elem_size,
+                                         const void *initial,
+                                         struct shmds_atomic **out);
+
+/**
+ * Address of the word, aligned to its size, for the compiler's own atomic
+ * operations; NULL for NULL. Valid until the segment is closed.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open.
+ */
+void *shmds_atomic_data(const struct shmds_atomic *atomic);
+
+/**
+ * Bytes of the word; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open.
+ */
+size_t shmds_atomic_elem_size(const struct shmds_atomic *atomic);
+
+/**
+ * Name of the atomic as the table holds it; NULL for NULL. Valid until the segment
+ * is closed.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open.
+ */
+const char *shmds_atomic_name(const struct shmds_atomic *atomic);
+
+/**
+ * Reads the value, zero-extended, into `*value`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `value` NULL or valid.
+ */
+shmds_status shmds_atomic_load(const struct shmds_atomic *atomic, uint64_t *value);
+
+/**
+ * Sets the value to the low bytes of `value`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open.
+ */
+shmds_status shmds_atomic_store(struct shmds_atomic *atomic, uint64_t value);
+
+/**
+ * Sets the value to `desired` if it is `expected`. The value before goes to
+ * `*previous`, whether it was changed to `*exchanged`; either may be NULL.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `previous` and `exchanged` are NULL or valid.
+ */
+shmds_status shmds_atomic_compare_exchange(struct shmds_atomic *atomic,
+                                           uint64_t expected,
+                                           uint64_t desired,
+                                           uint64_t *previous,
+                                           bool *exchanged);
+
+/**
+ * Sets the value to the low bytes of `operand`. The value before goes to
+ * `*previous`, which may be NULL.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `previous` is NULL or valid.
+ */
+shmds_status shmds_atomic_exchange(struct shmds_atomic *atomic,
+                                   uint64_t operand,
+                                   uint64_t *previous);
+
+/**
+ * Adds `operand` to the value, wrapping around. The value before goes to
+ * `*previous`, which may be NULL.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `previous` is NULL or valid.
+ */
+shmds_status shmds_atomic_fetch_add(struct shmds_atomic *atomic,
+                                    uint64_t operand,
+                                    uint64_t *previous);
+
+/**
+ * Subtracts `operand` from the value, wrapping around. The value before goes to
+ * `*previous`, which may be NULL.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `previous` is NULL or valid.
+ */
+shmds_status shmds_atomic_fetch_sub(struct shmds_atomic *atomic,
+                                    uint64_t operand,
+                                    uint64_t *previous);
+
+/**
+ * Combines the value with `operand` by bitwise and. The value before goes to
+ * `*previous`, which may be NULL.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `previous` is NULL or valid.
+ */
+shmds_status shmds_atomic_fetch_and(struct shmds_atomic *atomic,
+                                    uint64_t operand,
+                                    uint64_t *previous);
+
+/**
+ * Combines the value with `operand` by bitwise or. The value before goes to
+ * `*previous`, which may be NULL.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `previous` is NULL or valid.
+ */
+shmds_status shmds_atomic_fetch_or(struct shmds_atomic *atomic,
+                                   uint64_t operand,
+                                   uint64_t *previous);
+
+/**
+ * Combines the value with `operand` by bitwise exclusive or. The value before goes to
+ * `*previous`, which may be NULL.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+ * `SHMDS_E_READ_ONLY`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `previous` is NULL or valid.
+ */
+shmds_status shmds_atomic_fetch_xor(struct shmds_atomic *atomic,
+                                    uint64_t operand,
+                                    uint64_t *previous);
+
+/**
+ * Creates a queue for `capacity` elements of `elem_size` bytes.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
+ * `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`, `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`,
+ * `SHMDS_E_OVERFLOW`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
+ * `SHMDS_TIMEOUT` if a living process did not leave the table in time;
+ * `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_queue_create(struct shmds_segment *segment,
+                                const char *name,
+                                size_t elem_size,
+                                size_t elem_align,
+                                size_t capacity,
+                                struct shmds_queue **out);
+
+/**
+ * Opens a queue that exists. `capacity` 0 accepts any.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
+ * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_queue_open(struct shmds_segment *segment,
+                              const char *name,
+                              size_t elem_size,
+                              size_t elem_align,
+                              size_t capacity,
+                              struct shmds_queue **out);
+
+/**
+ * Opens a queue, creating it if it does not exist.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return as `shmds_queue_create` and `shmds_queue_open`, but for `SHMDS_E_EXISTS`
+ * and `SHMDS_E_NOT_FOUND`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_queue_open_or_create(struct shmds_segment *segment,
+                                        const char *name,
+                                        size_t elem_size,
+                                        size_t elem_align,
+                                        size_t capacity,
+                                        struct shmds_queue **out);
+
+/**
+ * Appends a copy of the element at `element`, `elem_size` bytes.
+ *
+ * Never waits for another process (but see `shmds_queue` about large elements).
+ * Makes no system call but the first time in a process. Linearisable: the queue
+ * was full, or the element went in, at one moment during the call.
+ *
+ * @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`;
+ * `SHMDS_E_BUSY` if no lane came free in time; `SHMDS_E_ATTACHMENTS` in a forked
+ * child that finds no attachment slot; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `element` is NULL or has `elem_size` readable bytes.
+ */
+shmds_status shmds_queue_enqueue(struct shmds_queue *queue, const void *element);
+
+/**
+ * Takes the oldest element out and copies it to `element`, `elem_size` bytes.
+ * `*element` is untouched unless this returns `SHMDS_OK`.
+ *
+ * Otherwise like `shmds_queue_enqueue`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_EMPTY`; and the errors of `shmds_queue_enqueue`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `element` is NULL or has `elem_size` writable bytes.
+ */
+shmds_status shmds_queue_dequeue(struct shmds_queue *queue, void *element);
+
+/**
+ * Number of elements: exact while nobody operates, never above the capacity; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+size_t shmds_queue_size(const struct shmds_queue *queue);
+
+/**
+ * Number of elements that the queue holds when full; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+size_t shmds_queue_capacity(const struct shmds_queue *queue);
+
+/**
+ * Bytes of an element; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+size_t shmds_queue_elem_size(const struct shmds_queue *queue);
+
+/**
+ * Whether a dequeue would have found nothing at one moment during the call; true
+ * for NULL.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+bool shmds_queue_empty(const struct shmds_queue *queue);
+
+/**
+ * Whether an enqueue would have found no room at one moment during the call; false
+ * for NULL.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+bool shmds_queue_full(const struct shmds_queue *queue);
+
+/**
+ * Address of the payload slots, for inspection: which of them are in the queue,
+ * and in which order, is not told. NULL for NULL. Valid until the segment is closed.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+void *shmds_queue_slots(const struct shmds_queue *queue);
+
+/**
+ * Name of the queue as the table holds it; NULL for NULL. Valid until the segment
+ * is closed.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+const char *shmds_queue_name(const struct shmds_queue *queue);
+
+/**
+ * Creates a segment and attaches to it.
+ *
+ * `name` may begin with a slash, or not: it is the same segment. `options` may
+ * not be NULL here, for creating needs `size`. On success `*out` is to be freed
+ * with `shmds_segment_close`; otherwise it is untouched and nothing is left behind.
+ *
+ * Any thread may call this at any time; of several processes that create one
+ * name at once, exactly one does, and a creator that dies half-way is replaced.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_TIMEOUT` if a living process has
+ * been at it for too long; `SHMDS_E_ARGUMENT`, `SHMDS_E_NAME_EMPTY`,
+ * `SHMDS_E_NAME_TOO_LONG`, `SHMDS_E_NAME_INVALID`; `SHMDS_E_TOO_LARGE`;
+ * `SHMDS_E_NO_SPACE`; `SHMDS_E_FOREIGN` if something else has that name;
+ * `SHMDS_E_VERSION`, `SHMDS_E_TRUNCATED`, `SHMDS_E_CORRUPT` about a segment that
+ * exists; `SHMDS_E_PERMISSION`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `name` is NULL or a C string, `options` NULL or valid, `out` NULL or valid.
+ */
+shmds_status shmds_segment_create(const char *name,
+                                  const struct shmds_segment_options *options,
+                                  struct shmds_segment **out);
+
+/**
+ * Attaches to a segment that exists.
+ *
+ * `options` may be NULL. On success `*out` is to be freed with
+ * `shmds_segment_close`; otherwise it is untouched. Any thread may call this at
+ * any time.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`, also when its creator died before it
+ * was finished; `SHMDS_TIMEOUT` if a living process has been creating it for too
+ * long; `SHMDS_E_SIZE` if it is smaller than `options->size`; `SHMDS_E_GEOMETRY`
+ * if its table is not as asked; `SHMDS_E_ATTACHMENTS` if every slot is taken;
+ * `SHMDS_E_VERSION`, `SHMDS_E_FOREIGN`, `SHMDS_E_TRUNCATED`, `SHMDS_E_CORRUPT`;
+ * `SHMDS_E_ARGUMENT`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_NAME_TOO_LONG`,
+ * `SHMDS_E_NAME_INVALID`; `SHMDS_E_TOO_LARGE` if it cannot be mapped;
+ * `SHMDS_E_PERMISSION`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `name` is NULL or a C string, `options` NULL or valid, `out` NULL or valid.
+ */
+shmds_status shmds_segment_open(const char *name,
+                                const struct shmds_segment_options *options,
+                                struct shmds_segment **out);
+
+/**
+ * Attaches to a segment, creating it if it does not exist.
+ *
+ * See `shmds_segment_create` and `shmds_segment_open`, whose statuses it returns
+ * but for `SHMDS_E_EXISTS` and `SHMDS_E_NOT_FOUND`. Any thread may call this at
+ * any time; of any number of processes, exactly one creates.
+ *
+ * # Safety
+ *
+ * `name` is NULL or a C string, `options` NULL or valid, `out` NULL or valid.
+ */
+shmds_status shmds_segment_open_or_create(const char *name,
+                                          const struct shmds_segment_options *options,
+                                          struct shmds_segment **out);
+
+/**
+ * Gives an attachment up and frees every handle that was opened through it.
+ *
+ * The segment and its contents stay until `shmds_unlink`, also when nobody is
+ * attached. No other thread may use the segment or its handles during or after
+ * this call.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT` for NULL.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or came from this library and was not closed yet.
+ */
+shmds_status shmds_segment_close(struct shmds_segment *segment);
+
+/**
+ * Removes the name of a segment. Whoever is attached goes on; the memory is
+ * freed when the last of them is gone. Any thread may call this at any time.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_ARGUMENT`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_NAME_TOO_LONG`, `SHMDS_E_NAME_INVALID`;
+ * `SHMDS_E_PERMISSION`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `name` is NULL or a C string.
+ */
+shmds_status shmds_unlink(const char *name);
+
+/**
+ * Address of the segment's table; the offset of every structure counts from
+ * here. NULL for NULL. Valid until the segment is closed.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open.
+ */
+void *shmds_segment_base(const struct shmds_segment *segment);
+
+/**
+ * Name of the segment, without the leading slash. NULL for NULL. Valid until
+ * the segment is closed.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open.
+ */
+const char *shmds_segment_name(const struct shmds_segment *segment);
+
+/**
+ * Payload of the segment in bytes, exactly as given at its creation. 0 for NULL.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open.
+ */
+uint64_t shmds_segment_size(const struct shmds_segment *segment);
+
+/**
+ * Number of read-write attachments that are alive now, this one included.
+ *
+ * A process that ends, however it does, is not counted any more within 100 ms
+ * of its end. Costs about 0.3 microseconds per attachment slot.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ATTACHMENTS` in a forked
+ * child that finds no slot; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `count` is NULL or valid.
+ */
+shmds_status shmds_segment_ref_count(const struct shmds_segment *segment, uint32_t *count);
+
+/**
+ * Fills `*info` in; set `info->struct_size` first.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT` for NULL or another `struct_size`; and
+ * as `shmds_segment_ref_count`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `info` is NULL or valid.
+ */
+shmds_status shmds_segment_get_info(const struct shmds_segment *segment,
+                                    struct shmds_segment_info *info);
+
+/**
+ * The name of a status, such as "SHMDS_E_NOT_FOUND".
+ *
+ * Never NULL; for a number that is no status: "unknown status". The string is
+ * static. Any thread may call this at any time.
+ */
+const char *shmds_status_str(shmds_status status);
+
+/**
+ * A sentence about the last error or timeout that this thread met: which name,
+ * what was expected, what was found.
+ *
+ * Never NULL; empty if there was none. Success leaves it as it is. The string
+ * belongs to the library and is valid until this thread's next failing call.
+ */
+const char *shmds_last_error(void);
+
+/**
+ * Version of the library that is loaded: major * 1000000 + minor * 1000 + patch.
+ *
+ * Any thread may call this at any time.
+ */
+uint32_t shmds_version(void);
+
+/**
+ * Looks a structure up by name and fills `*info` in; set `info->struct_size` first.
+ *
+ * Takes no lock; a structure that is still being initialised is not found. Any
+ * number of threads may call this at once.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `info` NULL or valid.
+ */
+shmds_status shmds_segment_find(const struct shmds_segment *segment,
+                                const char *name,
+                                struct shmds_entry_info *info);
+
+/**
+ * Tells what entry `index` of the table holds; for going through all of them,
+ * from 0 to `max_entries - 1` of `shmds_segment_info`.
+ *
+ * The name is copied to `name`, cut to `name_capacity` bytes with its NUL; `name`
+ * may be NULL if `name_capacity` is 0. Set `info->struct_size` first. Any number
+ * of threads may call this at once, also while the table changes.
+ *
+ * @return `SHMDS_OK`; `SHMDS_EMPTY` if the entry is unused; `SHMDS_E_ARGUMENT`,
+ * also for an index past the end.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `info` NULL or valid, `name` has `name_capacity` bytes.
+ */
+shmds_status shmds_segment_entry_at(const struct shmds_segment *segment,
+                                    uint32_t index,
+                                    struct shmds_entry_info *info,
+                                    char *name,
+                                    size_t name_capacity);
+
+/**
+ * Takes a structure out of the table. Its memory stays taken, and handles to it
+ * go on working; the name is free for another structure.
+ *
+ * Any thread may call this at any time. Waits while a living process changes
+ * the table.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_TIMEOUT` if a living process
+ * did not leave the table in time; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string.
+ */
+shmds_status shmds_segment_erase(struct shmds_segment *segment, const char *name);
+
+/**
+ * Adds an entry to any table: that of an attached segment, which is then changed
+ * as by `shmds_..._create`, or a private one that no other process sees.
+ *
+ * A table is `max_entries` times { name of `max_name_size` bytes, rounded up to
+ * 8; offset; size; elem_size; num_elem; meta }, each 64 bits, and total_allocated;
+ * all zero is a valid empty one. `meta` has 1 in its lowest byte while the entry
+ * is in use. The entry is taken as it is, whatever lies there; the part of the
+ * segment that it describes is committed. A name is cut at `max_name_size - 1`.
+ *
+ * Any thread may call this at any time.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS` if the name is taken; `SHMDS_E_TABLE_FULL`;
+ * `SHMDS_E_GEOMETRY` if the table's segment has another; `SHMDS_E_NO_SPACE`;
+ * `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `table` is NULL or a table of that geometry, aligned to 8; `name` is NULL or
+ * has `name_length` bytes.
+ */
+shmds_status shmds_table_add(void *table,
+                             size_t max_name_size,
+                             size_t max_entries,
+                             const char *name,
+                             size_t name_length,
+                             uint64_t offset,
+                             uint64_t size,
+                             uint64_t elem_size,
+                             uint64_t num_elem);
+
+/**
+ * Takes an entry out of any table; see `shmds_table_add`. Its space stays taken.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_GEOMETRY`; `SHMDS_TIMEOUT`;
+ * `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * As for `shmds_table_add`.
+ */
+shmds_status shmds_table_erase(void *table,
+                               size_t max_name_size,
+                               size_t max_entries,
+                               const char *name,
+                               size_t name_length);
+
+/**
+ * Finds an entry of any table; see `shmds_table_add`. Takes no lock. `*entry` is
+ * the address of the entry's name, valid as long as the table is.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_GEOMETRY`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * As for `shmds_table_add`; `entry` is NULL or valid.
+ */
+shmds_status shmds_table_find(const void *table,
+                              size_t max_name_size,
+                              size_t max_entries,
+                              const char *name,
+                              size_t name_length,
+                              void **entry);
+
+/**
+ * Takes all entries out of any table and forgets what was allocated; see
+ * `shmds_table_add`. For when nobody uses the structures any more: new ones take
+ * the same memory.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_GEOMETRY`; `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`;
+ * `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * As for `shmds_table_add`.
+ */
+shmds_status shmds_table_clear(void *table, size_t max_name_size, size_t max_entries);
+
+/**
+ * Number of entries in use in any table; see `shmds_table_add`. 0 for NULL.
+ *
+ * # Safety
+ *
+ * As for `shmds_table_add`.
+ */
+size_t shmds_table_count(const void *table, size_t max_name_size, size_t max_entries);
+
+/**
+ * Largest offset + size - size of the table that was ever added to any table;
+ * see `shmds_table_add`. In arithmetic that wraps. 0 for NULL.
+ *
+ * # Safety
+ *
+ * As for `shmds_table_add`.
+ */
+uint64_t shmds_table_total_allocated(const void *table, size_t max_name_size, size_t max_entries);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SHMDS_H */

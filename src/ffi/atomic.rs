@@ -1,0 +1,396 @@
+//! Atomics in C.
+
+use super::{
+    boundary, getter, null, object, output, shmds_segment, shmds_status, status::SHMDS_OK, string,
+};
+use crate::error::Result;
+use crate::segment::Intent;
+use crate::structures::atomic::{Atomic, Params, Update};
+use core::ffi::{c_char, c_void};
+
+/// An open atomic: one word in a segment that processes change at once.
+///
+/// Made by `shmds_atomic_create`, `_open` and `_open_or_create`: the same atomic
+/// gives the same handle. It belongs to the segment, is never freed by the caller
+/// and is valid until the segment is closed. Any number of threads may use it at
+/// once. All operations are lock-free and sequentially consistent, and take words
+/// of 1, 2, 4 and 8 bytes as unsigned integers; a word of 16 bytes is reached
+/// through `shmds_atomic_data` only.
+pub struct shmds_atomic {
+    _opaque: [u8; 0],
+}
+
+/// # Safety
+///
+/// As for the three functions that call it.
+unsafe fn obtain(
+    segment: *mut shmds_segment,
+    name: *const c_char,
+    elem_size: usize,
+    initial: *const c_void,
+    intent: Intent,
+    out: *mut *mut shmds_atomic,
+) -> Result<shmds_status> {
+    // SAFETY: as promised to us.
+    let (segment, name, out) = unsafe {
+        (
+            object(segment.cast_const(), "segment")?,
+            string(name, "name")?,
+            output(out, "out")?,
+        )
+    };
+    let mut bytes = [0_u8; 16];
+    if !initial.is_null() && intent != Intent::Open && elem_size <= bytes.len() {
+        // SAFETY: `initial` has `elem_size` bytes, no more than `bytes`.
+        unsafe { core::ptr::copy_nonoverlapping(initial.cast(), bytes.as_mut_ptr(), elem_size) };
+    }
+    let params = Params {
+        elem_size: elem_size as u64,
+        initial: u128::from_le_bytes(bytes),
+    };
+    let atomic: &Atomic = segment.0.obtain(name, intent, &params)?;
+    *out = core::ptr::from_ref(atomic).cast_mut().cast();
+    Ok(SHMDS_OK)
+}
+
+/// # Safety
+///
+/// `atomic` is NULL or came from `obtain`.
+unsafe fn core<'a>(atomic: *const shmds_atomic) -> Option<&'a Atomic> {
+    // SAFETY: as promised to us; `obtain` cast it from this type.
+    unsafe { atomic.cast::<Atomic>().as_ref() }
+}
+
+/// # Safety
+///
+/// As for `core`.
+unsafe fn required<'a>(atomic: *const shmds_atomic) -> Result<&'a Atomic> {
+    // SAFETY: as promised to us.
+    unsafe { core(atomic) }.ok_or_else(|| null("atomic"))
+}
+
+/// Creates an atomic of `elem_size` bytes: 1, 2, 4, 8 or 16. `initial` points at its
+/// first value, or is NULL for zero.
+///
+/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
+/// call this at any time; of several processes that create one name at once,
+/// exactly one does, and the others wait for it.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
+/// `SHMDS_E_NO_SPACE`; `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
+/// `SHMDS_TIMEOUT` if a living process did not leave the table in time;
+/// `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+///
+/// # Safety
+///
+/// `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid,
+/// `initial` NULL or `elem_size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_create(
+    segment: *mut shmds_segment,
+    name: *const c_char,
+    elem_size: usize,
+    initial: *const c_void,
+    out: *mut *mut shmds_atomic,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { obtain(segment, name, elem_size, initial, Intent::Create, out) })
+}
+
+/// Opens an atomic that exists and leaves its value alone; `initial` is ignored.
+///
+/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
+/// call this at any time; of several processes that create one name at once,
+/// exactly one does, and the others wait for it.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
+/// `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
+/// `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+///
+/// # Safety
+///
+/// `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid,
+/// `initial` NULL or `elem_size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_open(
+    segment: *mut shmds_segment,
+    name: *const c_char,
+    elem_size: usize,
+    initial: *const c_void,
+    out: *mut *mut shmds_atomic,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { obtain(segment, name, elem_size, initial, Intent::Open, out) })
+}
+
+/// Opens an atomic and leaves its value alone, or creates it with the value at
+/// `initial` (NULL: zero).
+///
+/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
+/// call this at any time; of several processes that create one name at once,
+/// exactly one does, and the others wait for it.
+///
+/// @return as `shmds_atomic_create` and `shmds_atomic_open`, but for `SHMDS_E_EXISTS`
+/// and `SHMDS_E_NOT_FOUND`.
+///
+/// # Safety
+///
+/// `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid,
+/// `initial` NULL or `elem_size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_open_or_create(
+    segment: *mut shmds_segment,
+    name: *const c_char,
+    elem_size: usize,
+    initial: *const c_void,
+    out: *mut *mut shmds_atomic,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { obtain(segment, name, elem_size, initial, Intent::OpenOrCreate, out) })
+}
+
+/// Address of the word, aligned to its size, for the compiler's own atomic
+/// operations; NULL for NULL. Valid until the segment is closed.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_data(atomic: *const shmds_atomic) -> *mut c_void {
+    getter(core::ptr::null_mut(), || {
+        // SAFETY: as promised to us.
+        let atomic = unsafe { core(atomic) }?;
+        Some(atomic.data().as_ptr().cast())
+    })
+}
+
+/// Bytes of the word; 0 for NULL.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_elem_size(atomic: *const shmds_atomic) -> usize {
+    getter(0, || {
+        // SAFETY: as promised to us.
+        let atomic = unsafe { core(atomic) }?;
+        Some(atomic.elem_size() as usize)
+    })
+}
+
+/// Name of the atomic as the table holds it; NULL for NULL. Valid until the segment
+/// is closed.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_name(atomic: *const shmds_atomic) -> *const c_char {
+    getter(core::ptr::null(), || {
+        // SAFETY: as promised to us.
+        let atomic = unsafe { core(atomic) }?;
+        Some(atomic.name().as_ptr())
+    })
+}
+
+/// Reads the value, zero-extended, into `*value`.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `value` NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_load(
+    atomic: *const shmds_atomic,
+    value: *mut u64,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (atomic, value) = unsafe { (required(atomic)?, output(value, "value")?) };
+        *value = atomic.load()?;
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Sets the value to the low bytes of `value`.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_store(atomic: *mut shmds_atomic, value: u64) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        unsafe { required(atomic) }?.store(value)?;
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Sets the value to `desired` if it is `expected`. The value before goes to
+/// `*previous`, whether it was changed to `*exchanged`; either may be NULL.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` and `exchanged` are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_compare_exchange(
+    atomic: *mut shmds_atomic,
+    expected: u64,
+    desired: u64,
+    previous: *mut u64,
+    exchanged: *mut bool,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (before, done) = unsafe { required(atomic) }?.compare_exchange(expected, desired)?;
+        // SAFETY: as promised to us.
+        unsafe {
+            if let Some(previous) = previous.as_mut() {
+                *previous = before;
+            }
+            if let Some(exchanged) = exchanged.as_mut() {
+                *exchanged = done;
+            }
+        }
+        Ok(SHMDS_OK)
+    })
+}
+
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` is NULL or valid.
+unsafe fn update(
+    atomic: *mut shmds_atomic,
+    update: Update,
+    operand: u64,
+    previous: *mut u64,
+) -> Result<shmds_status> {
+    // SAFETY: as promised to us.
+    let before = unsafe { required(atomic) }?.update(update, operand)?;
+    // SAFETY: as promised to us.
+    if let Some(previous) = unsafe { previous.as_mut() } {
+        *previous = before;
+    }
+    Ok(SHMDS_OK)
+}
+
+/// Sets the value to the low bytes of `operand`. The value before goes to
+/// `*previous`, which may be NULL.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_exchange(
+    atomic: *mut shmds_atomic,
+    operand: u64,
+    previous: *mut u64,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { update(atomic, Update::Exchange, operand, previous) })
+}
+
+/// Adds `operand` to the value, wrapping around. The value before goes to
+/// `*previous`, which may be NULL.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_fetch_add(
+    atomic: *mut shmds_atomic,
+    operand: u64,
+    previous: *mut u64,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { update(atomic, Update::Add, operand, previous) })
+}
+
+/// Subtracts `operand` from the value, wrapping around. The value before goes to
+/// `*previous`, which may be NULL.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_fetch_sub(
+    atomic: *mut shmds_atomic,
+    operand: u64,
+    previous: *mut u64,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { update(atomic, Update::Sub, operand, previous) })
+}
+
+/// Combines the value with `operand` by bitwise and. The value before goes to
+/// `*previous`, which may be NULL.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_fetch_and(
+    atomic: *mut shmds_atomic,
+    operand: u64,
+    previous: *mut u64,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { update(atomic, Update::And, operand, previous) })
+}
+
+/// Combines the value with `operand` by bitwise or. The value before goes to
+/// `*previous`, which may be NULL.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_fetch_or(
+    atomic: *mut shmds_atomic,
+    operand: u64,
+    previous: *mut u64,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { update(atomic, Update::Or, operand, previous) })
+}
+
+/// Combines the value with `operand` by bitwise exclusive or. The value before goes to
+/// `*previous`, which may be NULL.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
+/// `SHMDS_E_READ_ONLY`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `previous` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_fetch_xor(
+    atomic: *mut shmds_atomic,
+    operand: u64,
+    previous: *mut u64,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { update(atomic, Update::Xor, operand, previous) })
+}

@@ -1,0 +1,96 @@
+//! What a fork must not tear: one lock for this process's own bookkeeping, and
+//! an epoch that tells a child that it is one.
+//!
+//! The lock is held across every fork, so a child never inherits half-changed
+//! bookkeeping, nor a descriptor that carries a lease. It covers only short
+//! steps, never a wait.
+
+use crate::sys;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use std::io;
+
+/// Number of forks between the first process and this one.
+static EPOCH: AtomicU32 = AtomicU32::new(0);
+
+/// 0 free, 1 held, 2 held and somebody sleeps.
+static LOCK: AtomicU32 = AtomicU32::new(0);
+
+/// 0 not yet, 1 being registered, 2 registered.
+static HANDLERS: AtomicU32 = AtomicU32::new(0);
+
+/// A waiter looks again after this long, whoever forgot to wake it.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// The fork epoch of this process. Differs from the value its parent saw.
+#[inline]
+pub fn epoch() -> u32 {
+    EPOCH.load(Ordering::Relaxed)
+}
+
+/// Exclusive use of the process's bookkeeping; released when dropped.
+pub struct ProcessGuard(());
+
+impl Drop for ProcessGuard {
+    fn drop(&mut self) {
+        release();
+    }
+}
+
+/// Takes the process lock.
+pub fn lock_process() -> ProcessGuard {
+    acquire();
+    ProcessGuard(())
+}
+
+fn acquire() {
+    if LOCK
+        .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+        .is_ok()
+    {
+        return;
+    }
+    while LOCK.swap(2, Ordering::Acquire) != 0 {
+        sys::futex_wait(&LOCK, 2, SLICE);
+    }
+}
+
+fn release() {
+    if LOCK.swap(0, Ordering::Release) == 2 {
+        sys::futex_wake_all(&LOCK);
+    }
+}
+
+extern "C" fn before_fork() {
+    acquire();
+}
+
+extern "C" fn after_fork_in_parent() {
+    release();
+}
+
+extern "C" fn after_fork_in_child() {
+    EPOCH.store(
+        EPOCH.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
+    // Whoever slept on the lock exists in the parent only.
+    LOCK.store(0, Ordering::Release);
+}
+
+/// Registers the fork handlers, once per process and before its first lease.
+pub fn watch_forks() -> io::Result<()> {
+    while HANDLERS.load(Ordering::Acquire) != 2 {
+        if HANDLERS
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            std::thread::yield_now();
+            continue;
+        }
+        let result = sys::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+        HANDLERS.store(if result.is_ok() { 2 } else { 0 }, Ordering::Release);
+        result?;
+    }
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! Layout version 1 of a segment: the wire format between processes that may
+//! hold different builds.
+//!
+//! ```text
+//! header    320 bytes    constants, table lock, journal, accounts
+//! members   16 x slots   one record per attachment slot
+//! owners     8 x entries who is initialising the entry
+//! table     page-aligned; offsets of structures count from here
+//! heap      structures, each on a 64-byte line
+//! ```
+//! Little-endian, all integers of fixed width, everything reached by offset.
+
+use crate::raw::Shared;
+use crate::sys::PAGE;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+/// First word of every segment, stored last: "shmds" and the byte order.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"shmds\x01\r\n");
+
+/// Second word of every segment, stored first: a creator is or was at work.
+pub const BIRTH: u64 = u64::from_le_bytes(*b"shmdsnew");
+
+/// Version of this layout, apart from the library's own version.
+pub const LAYOUT_VERSION: u64 = 1;
+
+/// Bytes of a cache line; every structure starts on one.
+pub const LINE: u64 = 64;
+
+/// Start of a segment.
+#[repr(C, align(64))]
+pub struct Header {
+    /// [`MAGIC`]; its Release store ends the initialisation.
+    pub magic: AtomicU64,
+    /// [`BIRTH`]; the first bytes ever written to the file.
+    pub birth: AtomicU64,
+    /// [`LAYOUT_VERSION`] of the creator.
+    pub layout_version: AtomicU64,
+    /// [`fingerprint`] of the creator's build.
+    pub fingerprint: AtomicU64,
+    /// Payload bytes asked for at creation.
+    pub size: AtomicU64,
+    /// Bytes of the whole file.
+    pub file_size: AtomicU64,
+    /// Where the members begin.
+    pub members_offset: AtomicU64,
+    /// Number of attachment slots.
+    pub max_attachments: AtomicU64,
+    /// Where the entry owners begin.
+    pub owners_offset: AtomicU64,
+    /// Where the table begins.
+    pub table_offset: AtomicU64,
+    /// Bytes of a name in the table, the terminating NUL included.
+    pub max_name_size: AtomicU64,
+    /// Number of entries in the table.
+    pub max_entries: AtomicU64,
+    /// Option bits; none is defined yet.
+    pub options: AtomicU64,
+    reserved: [AtomicU64; 3],
+    /// Who changes the table: an owner word, with [`crate::segment::WAITERS`].
+    pub table_lock: AtomicU64,
+    reserved_lock: [AtomicU64; 7],
+    /// How to finish or undo a change of the table whose author died.
+    pub journal: Journal,
+    /// What the structures use.
+    pub accounts: Accounts,
+}
+
+/// Undo record of one change of the table, written under the table lock.
+///
+/// All stores of a change come before its last one, to the entry's `meta`. So
+/// whoever finds a record with `entry` set compares: `meta` equal to `new_meta`
+/// means done; otherwise the accounts go back to the old values.
+#[repr(C)]
+pub struct Journal {
+    /// 0: no change under way; index + 1 of the entry; or [`Journal::CLEAR`].
+    pub entry: AtomicU64,
+    /// `meta` of the entry once the change is done.
+    pub new_meta: AtomicU64,
+    /// `total_allocated` of the table before the change.
+    pub old_total: AtomicU64,
+    /// [`Accounts::payload_used`] before the change.
+    pub old_payload: AtomicU64,
+    /// [`Accounts::heap_top`] before the change.
+    pub old_top: AtomicU64,
+    reserved: [AtomicU64; 3],
+}
+
+impl Journal {
+    /// Value of `entry` while the whole table is being cleared.
+    pub const CLEAR: u64 = u64::MAX;
+}
+
+/// What the structures use; changed under the table lock.
+#[repr(C)]
+pub struct Accounts {
+    /// Payload bytes charged against the segment's size.
+    pub payload_used: AtomicU64,
+    /// End of the structures, counted from the table.
+    pub heap_top: AtomicU64,
+    /// Highest `heap_top` there ever was: beyond it every byte is zero.
+    pub high_water: AtomicU64,
+    /// Changes whenever an initialisation ends; openers sleep on it.
+    pub events: AtomicU32,
+    reserved_events: AtomicU32,
+    reserved: [AtomicU64; 4],
+}
+
+/// One attachment slot.
+#[repr(C)]
+pub struct Member {
+    /// Lease generation: how often the slot was taken.
+    pub generation: AtomicU32,
+    /// Process number of the holder, for people.
+    pub pid: AtomicU32,
+    /// Start time of the holder in clock ticks since boot, for people.
+    pub start_time: AtomicU64,
+}
+
+// SAFETY: nothing but atomic integers, without padding (asserted below).
+unsafe impl Shared for Header {}
+// SAFETY: as above.
+unsafe impl Shared for Member {}
+
+const _: () = {
+    assert!(size_of::<Header>() == 320);
+    assert!(offset_of!(Header, table_lock) == 128);
+    assert!(offset_of!(Header, journal) == 192);
+    assert!(offset_of!(Header, accounts) == 256);
+    assert!(size_of::<Journal>() == 64);
+    assert!(size_of::<Accounts>() == 64);
+    assert!(size_of::<Member>() == 16);
+};
+
+/// Sizes and offsets of the layout types, folded into one word (FNV-1a). The
+/// layers above add the sizes of theirs.
+pub fn fingerprint(formats: &[usize]) -> u64 {
+    let own = [
+        size_of::<Header>(),
+        offset_of!(Header, size),
+        offset_of!(Header, max_attachments),
+        offset_of!(Header, table_offset),
+        offset_of!(Header, table_lock),
+        offset_of!(Header, journal),
+        offset_of!(Header, accounts),
+        offset_of!(Accounts, heap_top),
+        offset_of!(Accounts, events),
+        offset_of!(Journal, old_top),
+        size_of::<Member>(),
+        offset_of!(Member, start_time),
+        LINE as usize,
+    ];
+    let fold =
+        |hash: u64, &value: &usize| (hash ^ value as u64).wrapping_mul(0x0000_0100_0000_01b3);
+    own.iter().chain(formats).fold(0xcbf2_9ce4_8422_2325, fold)
+}
+
+/// Where the parts of a segment lie; a private, checked copy of the header's constants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Geometry {
+    /// Payload bytes asked for at creation.
+    pub size: u64,
+    /// Bytes of the whole file.
+    pub file_size: u64,
+    /// Number of attachment slots.
+    pub max_attachments: u64,
+    /// Bytes of a name in the table, the terminating NUL included.
+    pub max_name_size: u64,
+    /// Number of entries in the table.
+    pub max_entries: u64,
+    /// Where the members begin.
+    pub members_offset: u64,
+    /// Where the entry owners begin.
+    pub owners_offset: u64,
+    /// Where the table begins.
+    pub table_offset: u64,
+}
+
+/// Most attachment slots of a segment.
+pub const MAX_ATTACHMENTS: u64 = 4096;
+/// Longest name field of a table.
+pub const MAX_NAME_SIZE: u64 = 1 << 16;
+/// Most entries of a table.
+pub const MAX_ENTRIES: u64 = 1 << 20;
+/// Largest file: half of what a process can address on the smallest common
+/// 64-bit machines, so that it can be attached.
+const MAX_FILE_SIZE: u64 = 1 << 46;
+
+/// Bytes of a table: per entry the name, rounded up to 8, and five words; then one word.
+pub const fn table_size(max_name_size: u64, max_entries: u64) -> u64 {
+    max_entries * (max_name_size.next_multiple_of(8) + 40) + 8
+}
+
+/// Address space behind the payload for what does not count against it: control
+/// words, lanes, spare slots, alignment. It takes no memory until it is used.
+///
+/// A queue of 1-byte elements needs up to 16 bytes of words for each; spare
+/// slots take up to four elements each, or 1 MiB per structure.
+const fn reserve(size: u64, max_entries: u64, max_attachments: u64) -> u64 {
+    let by_payload = size.saturating_mul(20);
+    let cap = size.saturating_mul(4);
+    let by_payload = if by_payload > 1 << 40 && by_payload > cap {
+        if cap > 1 << 40 { cap } else { 1 << 40 }
+    } else {
+        by_payload
+    };
+    let by_structure = (1 << 20) + 64 * (max_attachments + 64) + 3 * PAGE;
+    by_payload.saturating_add(max_entries * by_structure)
+}
+
+impl Geometry {
+    /// Lays a new segment out; `None` when it would be larger than this machine can address.
+    pub fn new(
+        size: u64,
+        max_attachments: u64,
+        max_name_size: u64,
+        max_entries: u64,
+    ) -> Option<Self> {
+        let members_offset = size_of::<Header>() as u64;
+        let owners_offset = members_offset + max_attachments * size_of::<Member>() as u64;
+        let table_offset = (owners_offset + max_entries * 8).next_multiple_of(PAGE);
+        let file_size = table_offset
+            .checked_add(table_size(max_name_size, max_entries))?
+            .checked_add(size)?
+            .checked_add(reserve(size, max_entries, max_attachments))?
+            .checked_next_multiple_of(PAGE)?;
+        (file_size <= MAX_FILE_SIZE).then_some(Self {
+            size,
+            file_size,
+            max_attachments,
+            max_name_size,
+            max_entries,
+            members_offset,
+            owners_offset,
+            table_offset,
+        })
+    }
+
+    /// Whether these numbers, read from a segment, describe parts that follow
+    /// each other inside the file. After this, no sum of them overflows.
+    pub fn is_sound(&self) -> bool {
+        let small = [
+            self.size,
+            self.file_size,
+            self.members_offset,
+            self.owners_offset,
+            self.table_offset,
+        ];
+        small
+            .iter()
+            .all(|&value| value > 0 && value <= MAX_FILE_SIZE)
+            && (1..=MAX_ATTACHMENTS).contains(&self.max_attachments)
+            && (2..=MAX_NAME_SIZE).contains(&self.max_name_size)
+            && (1..=MAX_ENTRIES).contains(&self.max_entries)
+            && self.members_offset >= size_of::<Header>() as u64
+            && self.members_offset % 8 == 0
+            && self.owners_offset
+                >= self.members_offset + self.max_attachments * size_of::<Member>() as u64
+            && self.owners_offset % 8 == 0
+            && self.table_offset >= self.owners_offset + self.max_entries * 8
+            && self.table_offset % PAGE == 0
+            && self.file_size >= self.fixed_size() + self.size
+    }
+
+    /// Bytes of the table.
+    pub fn table_size(&self) -> u64 {
+        table_size(self.max_name_size, self.max_entries)
+    }
+
+    /// Bytes from the table to the end of the file: where structures may lie,
+    /// behind the table itself.
+    pub fn heap_end(&self) -> u64 {
+        self.file_size - self.table_offset
+    }
+
+    /// Bytes that must be committed before the segment can be used.
+    pub fn fixed_size(&self) -> u64 {
+        self.table_offset + self.table_size()
+    }
+}

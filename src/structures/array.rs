@@ -1,0 +1,136 @@
+//! Array: elements side by side and nothing else.
+//!
+//! The extent is the elements, starting on a 64-byte line. What is read and
+//! written there, and in which order, is the users' own affair, as with any
+//! array that threads share.
+
+use super::{Extent, Handle, Name, Structure, expect, expect_kind, validate_elements};
+use crate::error::{Error, Result};
+use crate::raw::Region;
+use crate::segment::Segment;
+use crate::table::{Found, Kind};
+use core::ptr::NonNull;
+use std::ffi::{CStr, CString};
+
+/// What an array's creator chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// Bytes of an element.
+    pub elem_size: u64,
+    /// Alignment of an element; 0: whatever a 64-byte line gives.
+    pub elem_align: u64,
+    /// Number of elements; to open, 0 accepts any.
+    pub count: u64,
+}
+
+/// An open array.
+#[derive(Debug)]
+pub struct Array {
+    name: CString,
+    elements: Region,
+    elem_size: u64,
+    count: u64,
+}
+
+impl Array {
+    /// Address of the first element.
+    pub fn data(&self) -> NonNull<u8> {
+        self.elements.base()
+    }
+
+    /// Number of elements.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Bytes of an element.
+    pub fn elem_size(&self) -> u64 {
+        self.elem_size
+    }
+
+    /// The array's name, cut to what the table holds.
+    pub fn name(&self) -> &CStr {
+        &self.name
+    }
+}
+
+impl Structure for Array {
+    type Params = Params;
+    const KIND: Kind = Kind::Array;
+
+    fn validate(name: &Name, params: &Params) -> Result<()> {
+        validate_elements(name, params.elem_size, params.elem_align, params.count)
+    }
+
+    fn plan(_: &Segment, name: &Name, params: &Params) -> Result<Extent> {
+        if params.count == 0 {
+            return Err(Error::Capacity {
+                name: name.text().to_owned(),
+                found: 0,
+                expected: "at least 1 element to create an array",
+            });
+        }
+        Ok(Extent {
+            elem_size: params.elem_size,
+            num_elem: params.count,
+            // Checked by `validate`.
+            size: params.elem_size * params.count,
+            align: params.elem_align.max(1),
+        })
+    }
+
+    fn init(_: &Segment, _: &Name, _: Region, _: &Params) -> Result<()> {
+        // Fresh extents are zero, and so are the elements.
+        Ok(())
+    }
+
+    fn open(segment: &Segment, name: &Name, found: &Found, params: &Params) -> Result<Self> {
+        let outside = || Error::corrupt(name.text(), "the extent in the table");
+        let (elem_size, count) = match found.kind {
+            Kind::Raw if found.elem_size == 0 => (params.elem_size, found.size / params.elem_size),
+            Kind::Raw | Kind::Array => (found.elem_size, found.num_elem),
+            other => {
+                expect_kind(name, Kind::Array, other)?;
+                return Err(outside());
+            }
+        };
+        if found.kind == Kind::Array
+            && params.elem_align > 1
+            && found.offset % params.elem_align != 0
+        {
+            let found = 1 << found.offset.trailing_zeros();
+            expect(name, "alignment", params.elem_align, found)?;
+        }
+        let bytes = elem_size.checked_mul(count).ok_or_else(outside)?;
+        let array = Self {
+            name: name.to_c(),
+            elements: segment
+                .heap()
+                .part(found.offset, bytes)
+                .ok_or_else(outside)?,
+            elem_size,
+            count,
+        };
+        array.check(name, params)?;
+        Ok(array)
+    }
+
+    fn check(&self, name: &Name, params: &Params) -> Result<()> {
+        expect(name, "element size", params.elem_size, self.elem_size)?;
+        if params.count == 0 {
+            return Ok(());
+        }
+        expect(name, "count", params.count, self.count)
+    }
+
+    fn into_handle(self) -> Handle {
+        Handle::Array(Box::new(self))
+    }
+
+    fn from_handle(handle: &Handle) -> Option<&Self> {
+        match handle {
+            Handle::Array(array) => Some(array),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Atomic: one word in shared memory that processes change at once.
+//!
+//! The word has a 64-byte line to itself, so it never straddles two lines and
+//! shares one with nobody.
+
+use super::{Extent, Handle, Name, Structure, expect, expect_kind};
+use crate::error::{Error, Result};
+use crate::raw::{Ref, Region, Shared};
+use crate::segment::Segment;
+use crate::table::{Found, Kind};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::ffi::{CStr, CString};
+
+/// Extent of an atomic.
+#[repr(C, align(64))]
+pub struct Word {
+    /// The value, in its first bytes.
+    pub value: [AtomicU64; 2],
+    /// Zero; for processes that wait for the value to change.
+    pub reserved: [AtomicU64; 6],
+}
+
+// SAFETY: nothing but atomic integers, without padding.
+unsafe impl Shared for Word {}
+
+const _: () = assert!(size_of::<Word>() == 64);
+
+/// What an atomic's creator chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// Bytes of the value: 1, 2, 4, 8 or 16.
+    pub elem_size: u64,
+    /// First bytes of the initial value, little-endian; ignored when it exists already.
+    pub initial: u128,
+}
+
+/// An operation on the value that also gives the value before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Replaces it.
+    Exchange,
+    /// Adds, wrapping around.
+    Add,
+    /// Subtracts, wrapping around.
+    Sub,
+    /// Bitwise and.
+    And,
+    /// Bitwise or.
+    Or,
+    /// Bitwise exclusive or.
+    Xor,
+}
+
+/// The value as the machine's own atomic type of its size.
+enum View<'a> {
+    One(&'a AtomicU8),
+    Two(&'a AtomicU16),
+    Four(&'a AtomicU32),
+    Eight(&'a AtomicU64),
+}
+
+/// Applies one expression to whichever type the value has.
+macro_rules! with_view {
+    ($view:expr, $value:ident => $expression:expr) => {
+        match $view {
+            View::One($value) => u64::from($expression),
+            View::Two($value) => u64::from($expression),
+            View::Four($value) => u64::from($expression),
+            View::Eight($value) => $expression,
+        }
+    };
+}
+
+/// An open atomic.
+pub struct Atomic {
+    name: CString,
+    word: Ref<Word>,
+    elem_size: u64,
+    read_only: bool,
+}
+
+impl Atomic {
+    /// Address of the value, aligned to its size.
+    pub fn data(&self) -> NonNull<u8> {
+        NonNull::from(&self.word.value).cast()
+    }
+
+    /// Bytes of the value.
+    pub fn elem_size(&self) -> u64 {
+        self.elem_size
+    }
+
+    /// The atomic's name, cut to what the table holds.
+    pub fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    fn view(&self) -> Result<View<'_>> {
+        let value = self.word.value[0].as_ptr();
+        // SAFETY: inside the word, which is aligned to 64 bytes, and reached only atomically.
+        unsafe {
+            match self.elem_size {
+                1 => Ok(View::One(AtomicU8::from_ptr(value.cast()))),
+                2 => Ok(View::Two(AtomicU16::from_ptr(value.cast()))),
+                4 => Ok(View::Four(AtomicU32::from_ptr(value.cast()))),
+                8 => Ok(View::Eight(&self.word.value[0])),
+                found => Err(Error::ElementSize {
+                    name: self.name.to_string_lossy().into_owned(),
+                    found,
+                    expected: "1, 2, 4 or 8 for this operation",
+                }),
+            }
+        }
+    }
+
+    fn writable(&self) -> Result<View<'_>> {
+        if self.read_only {
+            return Err(Error::ReadOnly {
+                name: self.name.to_string_lossy().into_owned(),
+                what: "changing an atomic",
+            });
+        }
+        self.view()
+    }
+
+    /// The value, zero-extended. Sequentially consistent, like all operations here.
+    pub fn load(&self) -> Result<u64> {
+        Ok(with_view!(self.view()?, value => value.load(SeqCst)))
+    }
+
+    /// Sets the value to the low bytes of `new`.
+    pub fn store(&self, new: u64) -> Result<()> {
+        match self.writable()? {
+            View::One(value) => value.store(new as u8, SeqCst),
+            View::Two(value) => value.store(new as u16, SeqCst),
+            View::Four(value) => value.store(new as u32, SeqCst),
+            View::Eight(value) => value.store(new, SeqCst),
+        }
+        Ok(())
+    }
+
+    /// Combines the value with the low bytes of `operand`; gives the value before.
+    pub fn update(&self, update: Update, operand: u64) -> Result<u64> {
+        let view = self.writable()?;
+        Ok(match update {
+            Update::Exchange => with_view!(view, value => value.swap(operand as _, SeqCst)),
+            Update::Add => with_view!(view, value => value.fetch_add(operand as _, SeqCst)),
+            Update::Sub => with_view!(view, value => value.fetch_sub(operand as _, SeqCst)),
+            Update::And => with_view!(view, value => value.fetch_and(operand as _, SeqCst)),
+            Update::Or => with_view!(view, value => value.fetch_or(operand as _, SeqCst)),
+            Update::Xor => with_view!(view, value => value.fetch_xor(operand as _, SeqCst)),
+        })
+    }
+
+    /// Sets the value to `desired` if it is `expected`; gives the value before and
+    /// whether it was.
+    pub fn compare_exchange(&self, expected: u64, desired: u64) -> Result<(u64, bool)> {
+        let mut exchanged = false;
+        let mut note = |done: bool| exchanged = done;
+        let before = with_view!(self.writable()?, value => {
+            match value.compare_exchange(expected as _, desired as _, SeqCst, SeqCst) {
+                Ok(before) => {
+                    note(true);
+                    before
+                }
+                Err(before) => before,
+            }
+        });
+        Ok((before, exchanged))
+    }
+}
+
+impl Structure for Atomic {
+    type Params = Params;
+    const KIND: Kind = Kind::Atomic;
+
+    fn validate(name: &Name, params: &Params) -> Result<()> {
+        if matches!(params.elem_size, 1 | 2 | 4 | 8 | 16) {
+            return Ok(());
+        }
+        Err(Error::ElementSize {
+            name: name.text().to_owned(),
+            found: params.elem_size,
+            expected: "1, 2, 4, 8 or 16 for an atomic",
+        })
+    }
+
+    fn plan(_: &Segment, _: &Name, params: &Params) -> Result<Extent> {
+        Ok(Extent {
+            elem_size: params.elem_size,
+            num_elem: 1,
+            size: size_of::<Word>() as u64,
+            align: align_of::<Word>() as u64,
+        })
+    }
+
+    fn init(_: &Segment, _: &Name, region: Region, params: &Params) -> Result<()> {
+        region.zero();
+        let bytes = params.initial.to_le_bytes();
+        region.fill_from(&bytes[..params.elem_size as usize]);
+        Ok(())
+    }
+
+    fn open(segment: &Segment, name: &Name, found: &Found, params: &Params) -> Result<Self> {
+        expect_kind(name, Kind::Atomic, found.kind)?;
+        let word = segment.heap().at(found.offset);
+        let atomic = Self {
+            name: name.to_c(),
+            word: word.ok_or_else(|| Error::corrupt(name.text(), "the extent in the table"))?,
+            elem_size: found.elem_size,
+            read_only: segment.is_read_only(),
+        };
+        atomic.check(name, params)?;
+        Ok(atomic)
+    }
+
+    fn check(&self, name: &Name, params: &Params) -> Result<()> {
+        expect(name, "element size", params.elem_size, self.elem_size)
+    }
+
+    fn into_handle(self) -> Handle {
+        Handle::Atomic(Box::new(self))
+    }
+
+    fn from_handle(handle: &Handle) -> Option<&Self> {
+        match handle {
+            Handle::Atomic(atomic) => Some(atomic),
+            _ => None,
+        }
+    }
+}

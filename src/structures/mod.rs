@@ -1,0 +1,283 @@
+//! The structures that live in a segment, and how a name becomes a handle to one.
+//!
+//! Every structure implements [`Structure`]; [`Attachment::obtain`] does what is
+//! common to all: create or open by name, exactly one initialiser, one handle per
+//! structure and attachment.
+
+pub mod array;
+pub mod atomic;
+pub mod queue;
+
+use crate::error::{Error, Result};
+use crate::raw::Region;
+use crate::segment::{Intent, Options, Segment, fork};
+use crate::table::{self, Claim, Found, Key, Kind, Request, Table};
+use array::Array;
+use atomic::Atomic;
+use core::cell::UnsafeCell;
+use queue::Queue;
+use std::collections::HashMap;
+use std::ffi::CString;
+
+/// Sizes of the structures' control blocks: part of a segment's fingerprint, so
+/// that builds with other layouts refuse each other.
+const FORMATS: [usize; 3] = [
+    size_of::<atomic::Word>(),
+    size_of::<queue::Header>(),
+    size_of::<queue::Lane>(),
+];
+
+/// What a structure needs of the heap.
+pub struct Extent {
+    /// Bytes of an element.
+    pub elem_size: u64,
+    /// Number of elements that count as payload.
+    pub num_elem: u64,
+    /// Bytes in all, control words included.
+    pub size: u64,
+    /// Alignment of the start.
+    pub align: u64,
+}
+
+/// A structure's name in both forms that its handle needs.
+pub struct Name<'a> {
+    /// As the table stores it.
+    pub key: &'a Key,
+}
+
+impl Name<'_> {
+    /// The name for people.
+    pub fn text(&self) -> &str {
+        self.key.text()
+    }
+
+    /// The name for C.
+    pub fn to_c(&self) -> CString {
+        // The key was cut at the first NUL.
+        CString::new(self.text()).unwrap_or_default()
+    }
+}
+
+/// A kind of structure: how it is laid out, initialised and opened.
+pub trait Structure: Sized {
+    /// What its creator chooses.
+    type Params;
+
+    /// Checks the rules that hold whatever exists.
+    fn validate(name: &Name, params: &Self::Params) -> Result<()>;
+
+    /// What a new one takes.
+    fn plan(segment: &Segment, name: &Name, params: &Self::Params) -> Result<Extent>;
+
+    /// The kind that the table records.
+    const KIND: Kind;
+
+    /// Initialises a new one in memory that nobody else looks at yet.
+    fn init(segment: &Segment, name: &Name, region: Region, params: &Self::Params) -> Result<()>;
+
+    /// Opens what the table found, checking it against `params` and against its extent.
+    fn open(segment: &Segment, name: &Name, found: &Found, params: &Self::Params) -> Result<Self>;
+
+    /// Checks that an open handle is what `params` ask for.
+    fn check(&self, name: &Name, params: &Self::Params) -> Result<()>;
+
+    /// Puts a handle among the attachment's.
+    fn into_handle(self) -> Handle;
+
+    /// The handle, if it is one of this kind.
+    fn from_handle(handle: &Handle) -> Option<&Self>;
+}
+
+/// An open structure. Boxed, so that its address stays what it is.
+pub enum Handle {
+    /// See [`Array`].
+    Array(Box<Array>),
+    /// See [`Atomic`].
+    Atomic(Box<Atomic>),
+    /// See [`Queue`].
+    Queue(Box<Queue>),
+}
+
+/// A segment attached, and the structures opened through it.
+///
+/// Any number of threads may use it and its handles at once. A forked child goes
+/// on with what it inherits.
+pub struct Attachment {
+    /// By entry and generation, never by name. Changed under the process lock;
+    /// dropped before the segment that the handles point into.
+    handles: UnsafeCell<HashMap<(u64, u32), Handle>>,
+    segment: Box<Segment>,
+    name: CString,
+}
+
+// SAFETY: `handles` is touched under the process lock only, and the handles in it are Sync.
+unsafe impl Sync for Attachment {}
+// SAFETY: as above; nothing belongs to a thread.
+unsafe impl Send for Attachment {}
+
+impl Attachment {
+    /// Creates a segment, opens it, or does whichever is possible.
+    pub fn new(name: &str, intent: Intent, options: &Options) -> Result<Self> {
+        let segment = Segment::attach(name, intent, options, &FORMATS)?;
+        if !segment.is_read_only() {
+            table::tidy(&segment)?;
+        }
+        Ok(Self {
+            handles: UnsafeCell::new(HashMap::new()),
+            name: CString::new(segment.name()).unwrap_or_default(),
+            segment,
+        })
+    }
+
+    /// The segment.
+    pub fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// The segment's name for C.
+    pub fn name(&self) -> &CString {
+        &self.name
+    }
+
+    /// Creates or opens the structure `name`; the same one gives the same handle.
+    pub fn obtain<S: Structure>(
+        &self,
+        name: &[u8],
+        intent: Intent,
+        params: &S::Params,
+    ) -> Result<&S> {
+        let key = Table::of(&self.segment)?.key(name);
+        let name = Name { key: &key };
+        if name.text().is_empty() {
+            return Err(Error::NameEmpty { what: "structure" });
+        }
+        S::validate(&name, params)?;
+        let found = self.find_or_create::<S>(&name, intent, params)?;
+        let id = (found.index, found.meta.generation());
+        if let Some(handle) = self.cached::<S>(id) {
+            handle.check(&name, params)?;
+            return Ok(handle);
+        }
+        let opened = S::open(&self.segment, &name, &found, params)?;
+        self.insert(&name, id, opened)
+    }
+
+    fn find_or_create<S: Structure>(
+        &self,
+        name: &Name,
+        intent: Intent,
+        params: &S::Params,
+    ) -> Result<Found> {
+        let segment = &*self.segment;
+        if intent == Intent::Open {
+            return table::open(segment, name.key);
+        }
+        if segment.is_read_only() {
+            return match table::open(segment, name.key) {
+                Err(Error::NotFound { .. }) => Err(segment.read_only_error("creating a structure")),
+                Ok(_) if intent == Intent::Create => Err(exists(name)),
+                found => found,
+            };
+        }
+        let extent = S::plan(segment, name, params)?;
+        let request = Request {
+            key: name.key,
+            kind: S::KIND,
+            elem_size: extent.elem_size,
+            num_elem: extent.num_elem,
+            size: extent.size,
+            align: extent.align,
+        };
+        match table::claim(segment, &request)? {
+            Claim::Existing(_) if intent == Intent::Create => Err(exists(name)),
+            Claim::Existing(found) => Ok(found),
+            Claim::New(reservation) => {
+                S::init(segment, name, reservation.region()?, params)?;
+                reservation.publish(name.key)
+            }
+        }
+    }
+
+    fn cached<S: Structure>(&self, id: (u64, u32)) -> Option<&S> {
+        let _process = fork::lock_process();
+        // SAFETY: the process lock is held. Handles are boxed and live until `self`
+        // is dropped, so the reference stays good when the map changes.
+        let handles: &HashMap<_, _> = unsafe { &*self.handles.get() };
+        S::from_handle(handles.get(&id)?)
+    }
+
+    fn insert<S: Structure>(&self, name: &Name, id: (u64, u32), opened: S) -> Result<&S> {
+        let handle = {
+            let _process = fork::lock_process();
+            // SAFETY: the process lock is held.
+            let handles = unsafe { &mut *self.handles.get() };
+            // Another thread may have been first: then its handle is the one.
+            let handle: *const Handle = handles.entry(id).or_insert_with(|| opened.into_handle());
+            // SAFETY: just borrowed; only the boxed structure inside is handed out.
+            S::from_handle(unsafe { &*handle }).map(core::ptr::from_ref)
+        };
+        match handle {
+            // SAFETY: boxed, and alive until `self` is dropped.
+            Some(handle) => Ok(unsafe { &*handle }),
+            None => Err(Error::corrupt(name.text(), "the table entry")),
+        }
+    }
+}
+
+fn exists(name: &Name) -> Error {
+    Error::Exists {
+        what: "structure",
+        name: name.text().to_owned(),
+    }
+}
+
+/// Checks the element size, alignment and count that every sequence of elements has.
+fn validate_elements(name: &Name, elem_size: u64, elem_align: u64, count: u64) -> Result<()> {
+    let text = || name.text().to_owned();
+    if elem_size == 0 {
+        return Err(Error::ElementSize {
+            name: text(),
+            found: 0,
+            expected: "at least 1",
+        });
+    }
+    if elem_align != 0 && (!elem_align.is_power_of_two() || elem_align > crate::sys::PAGE) {
+        return Err(Error::Alignment {
+            name: text(),
+            found: elem_align,
+        });
+    }
+    if elem_size.checked_mul(count).is_none() {
+        return Err(Error::Overflow {
+            name: text(),
+            elem_size,
+            count,
+        });
+    }
+    Ok(())
+}
+
+/// Checks a number of an existing structure against the one asked for.
+fn expect(name: &Name, what: &'static str, expected: u64, found: u64) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Mismatch {
+        name: name.text().to_owned(),
+        what,
+        expected,
+        found,
+    })
+}
+
+/// Checks the kind of an existing structure.
+fn expect_kind(name: &Name, expected: Kind, found: Kind) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Kind {
+        name: name.text().to_owned(),
+        expected: expected.name(),
+        found: found.name(),
+    })
+}

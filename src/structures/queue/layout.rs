@@ -1,0 +1,322 @@
+//! The queue's bytes: header, lanes, ring words, payload slots, in this order.
+//!
+//! A wire format between processes that may run different builds; `tests`
+//! asserts every size and offset.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use super::Corrupt;
+use crate::raw::{Region, Shared};
+
+/// A cache line, and the least alignment of every part.
+const LINE: u64 = 64;
+/// Lanes beside the home lanes, for threads to claim first come.
+const FURTHER_LANES: u64 = 64;
+/// The most that spare slots may take before lanes become scarce.
+const SPARE_BYTES: u64 = 1 << 20;
+/// The least number of lanes, however large an element is (attachments permitting).
+const FEWEST_LANES: u64 = 4;
+/// A slot index has 31 bits in a lane record.
+const MOST_SLOTS: u64 = 1 << 31;
+/// Fewest ring words: up to eight of them then have a line each.
+const FEWEST_WORDS: u64 = 64;
+
+/// The start of a queue's extent.
+///
+/// Tail, head and the wait words are on lines of their own. Tail and head are
+/// also in different 128-byte pairs, which some processors fetch together.
+#[repr(C)]
+pub struct Header {
+    /// Bytes per element, and the distance between payload slots.
+    pub elem_size: AtomicU64,
+    /// Alignment of an element: a power of two that divides `elem_size`.
+    pub elem_align: AtomicU64,
+    /// Elements the queue holds when full; at least 1.
+    pub capacity: AtomicU64,
+    /// Lanes that belong to the attachment slot of the same number; 0: none does.
+    pub home_lanes: AtomicU32,
+    /// All lanes, home lanes first; at least 1. `capacity + lanes <= 2^31`.
+    pub lanes: AtomicU32,
+    /// Low bits of a ring word that hold the slot index: ceil(log2(capacity + lanes)), at least 1.
+    pub slot_bits: AtomicU32,
+    /// Low bits of a hint that hold the index: ceil(log2(capacity)).
+    pub index_bits: AtomicU32,
+    /// Where the lanes start, in bytes from the start of this header.
+    pub lanes_offset: AtomicU64,
+    /// Where the ring words start, likewise.
+    pub words_offset: AtomicU64,
+    /// Where the payload slots start, likewise; a multiple of max(64, `elem_align`).
+    pub slots_offset: AtomicU64,
+    /// Hint {lap, index}: every position before it has been enqueued. May lag, never leads.
+    /// Lap above, index in the low `index_bits`.
+    pub tail: AtomicU64,
+    /// Zero.
+    pub reserved_tail: [AtomicU64; 7],
+    /// Hint {lap, index}: every position before it has been dequeued. Otherwise like `tail`.
+    pub head: AtomicU64,
+    /// Zero.
+    pub reserved_head: [AtomicU64; 7],
+    /// Reserved for consumers that wait for an element; zero.
+    pub items: AtomicU32,
+    /// Reserved for producers that wait for room; zero.
+    pub space: AtomicU32,
+    /// Zero.
+    pub reserved_wait: [AtomicU64; 7],
+}
+
+// SAFETY: atomics only, so valid for all bit patterns; no padding.
+unsafe impl Shared for Header {}
+
+/// The right to be inside an operation, and the one spare slot that goes with it.
+#[repr(C)]
+pub struct Lane {
+    /// Who may use the lane: {attachment slot + 1, lease generation}; 0: nobody.
+    /// Claimed and released by the callers of this module, which only compares it.
+    pub owner: AtomicU64,
+    /// Which slots the lane has a claim to: see [`Record`].
+    pub record: AtomicU64,
+    /// Zero.
+    pub reserved: [AtomicU64; 6],
+}
+
+// SAFETY: atomics only, so valid for all bit patterns; no padding.
+unsafe impl Shared for Lane {}
+
+/// A lane record: bits 62..64 the state, 31..62 slot `s`, 0..31 slot `j`.
+///
+/// State 0 is idle: the lane owns `s`, and `j` is zero. State 1 is in operation:
+/// the lane owns `s` if its CAS on the word that held `j` has not happened, and
+/// `j` if it has. Other states do not occur.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Record {
+    /// The lane owns this slot.
+    Idle(u64),
+    /// The lane owns `s` until its CAS, `j` from then on.
+    InOperation { s: u64, j: u64 },
+}
+
+impl Record {
+    /// The 64 bits of the record.
+    #[inline]
+    pub(super) const fn encode(self) -> u64 {
+        match self {
+            Self::Idle(s) => s << 31,
+            Self::InOperation { s, j } => 1 << 62 | s << 31 | j,
+        }
+    }
+
+    /// What 64 bits from shared memory mean; `None` for what no lane writes.
+    #[inline]
+    pub(super) const fn decode(bits: u64) -> Option<Self> {
+        let s = bits >> 31 & (MOST_SLOTS - 1);
+        let j = bits & (MOST_SLOTS - 1);
+        match bits >> 62 {
+            0 if j == 0 => Some(Self::Idle(s)),
+            1 => Some(Self::InOperation { s, j }),
+            _ => None,
+        }
+    }
+}
+
+/// What a queue is created with.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// Bytes per element.
+    pub elem_size: u64,
+    /// Alignment of an element.
+    pub elem_align: u64,
+    /// Elements the queue holds when full.
+    pub capacity: u64,
+    /// Attachment slots of the segment.
+    pub lanes_home: u32,
+}
+
+/// Why no queue can have the parameters asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// The capacity is 0, or capacity and lanes together exceed 2^31.
+    Capacity,
+    /// The element size is 0, or not a multiple of the alignment, or that is no power of two.
+    Element,
+    /// The size in bytes exceeds 64 bits.
+    Overflow,
+}
+
+/// The size and geometry that follow from the parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Bytes of the extent, a multiple of 64.
+    pub size: u64,
+    /// Alignment that the start of the extent needs.
+    pub align: u64,
+    /// Bytes per element.
+    pub elem_size: u64,
+    /// Alignment of an element.
+    pub elem_align: u64,
+    /// Elements the queue holds when full.
+    pub capacity: u64,
+    /// Lanes that belong to the attachment slot of the same number.
+    pub home_lanes: u32,
+    /// All lanes.
+    pub lanes: u32,
+    /// See [`Header::slot_bits`].
+    pub slot_bits: u32,
+    /// See [`Header::index_bits`].
+    pub index_bits: u32,
+    /// Number of ring words, a power of two; `capacity` of them are in use.
+    pub words: u64,
+    /// See [`Header::lanes_offset`].
+    pub lanes_offset: u64,
+    /// See [`Header::words_offset`].
+    pub words_offset: u64,
+    /// See [`Header::slots_offset`].
+    pub slots_offset: u64,
+}
+
+impl Plan {
+    /// Chooses the lanes for `params` and lays the queue out.
+    pub fn new(params: &Params) -> Result<Self, PlanError> {
+        let attachments = u64::from(params.lanes_home);
+        let all = attachments + FURTHER_LANES;
+        let affordable = all
+            .checked_mul(params.elem_size)
+            .is_some_and(|bytes| bytes <= SPARE_BYTES);
+        let (home_lanes, lanes) = if affordable {
+            (attachments, all)
+        } else {
+            let wanted = (SPARE_BYTES / params.elem_size).max(FEWEST_LANES);
+            (0, attachments.min(wanted).max(1))
+        };
+        Self::with_lanes(
+            params.elem_size,
+            params.elem_align,
+            params.capacity,
+            home_lanes,
+            lanes,
+        )
+    }
+
+    /// Lays a queue out with lanes already chosen.
+    pub(super) fn with_lanes(
+        elem_size: u64,
+        elem_align: u64,
+        capacity: u64,
+        home_lanes: u64,
+        lanes: u64,
+    ) -> Result<Self, PlanError> {
+        if elem_size == 0 || !elem_align.is_power_of_two() || elem_size % elem_align != 0 {
+            return Err(PlanError::Element);
+        }
+        let slots = capacity.checked_add(lanes).ok_or(PlanError::Capacity)?;
+        if capacity == 0 || lanes == 0 || home_lanes > lanes || slots > MOST_SLOTS {
+            return Err(PlanError::Capacity);
+        }
+        let align = elem_align.max(LINE);
+        let words = capacity.next_power_of_two().max(FEWEST_WORDS);
+        // Neither sum can overflow: lanes and words are at most 2^31.
+        let lanes_offset = size_of::<Header>() as u64;
+        let words_offset = lanes_offset + lanes * size_of::<Lane>() as u64;
+        let sized = || {
+            let slots_offset = (words_offset + words * 8).checked_next_multiple_of(align)?;
+            let size = slots
+                .checked_mul(elem_size)?
+                .checked_add(slots_offset)?
+                .checked_next_multiple_of(LINE)?;
+            Some((slots_offset, size))
+        };
+        let (slots_offset, size) = sized().ok_or(PlanError::Overflow)?;
+        Ok(Self {
+            size,
+            align,
+            elem_size,
+            elem_align,
+            capacity,
+            home_lanes: home_lanes as u32,
+            lanes: lanes as u32,
+            slot_bits: ceil_log2(slots).max(1),
+            index_bits: ceil_log2(capacity),
+            words,
+            lanes_offset,
+            words_offset,
+            slots_offset,
+        })
+    }
+
+    /// Reads the geometry back from `header`, and refuses whatever does not follow
+    /// from its first fields or does not fit in `region`.
+    pub(super) fn read(header: &Header, region: Region) -> Result<Self, Corrupt> {
+        // Relaxed: whoever published the queue's table entry published the constants
+        // with it, and each is read once.
+        let plan = Self::with_lanes(
+            header.elem_size.load(Relaxed),
+            header.elem_align.load(Relaxed),
+            header.capacity.load(Relaxed),
+            u64::from(header.home_lanes.load(Relaxed)),
+            u64::from(header.lanes.load(Relaxed)),
+        )
+        .map_err(|_| Corrupt::Geometry)?;
+        let sound = header.slot_bits.load(Relaxed) == plan.slot_bits
+            && header.index_bits.load(Relaxed) == plan.index_bits
+            && header.lanes_offset.load(Relaxed) == plan.lanes_offset
+            && header.words_offset.load(Relaxed) == plan.words_offset
+            && header.slots_offset.load(Relaxed) == plan.slots_offset
+            && plan.size <= region.len() as u64
+            && region.base().addr().get() as u64 % plan.align == 0;
+        sound.then_some(plan).ok_or(Corrupt::Geometry)
+    }
+
+    /// Where the word for ring index `index` lies in the array of words: the bits
+    /// of the index rotated by three (there are 2^`word_bits` words), so that eight neighbours are on eight lines.
+    #[inline]
+    pub(super) const fn place(words: usize, word_bits: u32, index: usize) -> usize {
+        (index << 3) & (words - 1) | index >> (word_bits - 3)
+    }
+}
+
+/// Bits needed to count `n` things; 0 for one thing.
+const fn ceil_log2(n: u64) -> u32 {
+    u64::BITS - (n - 1).leading_zeros()
+}
+
+/// Writes an empty queue to an extent that nobody else looks at yet, whatever
+/// bytes it held. Payload slots are left as they are.
+pub fn init(region: Region, params: &Params) -> Result<(), Corrupt> {
+    let plan = Plan::new(params).map_err(|_| Corrupt::Geometry)?;
+    init_planned(region, &plan)
+}
+
+/// [`init`], for a plan already made.
+pub(super) fn init_planned(region: Region, plan: &Plan) -> Result<(), Corrupt> {
+    let part = |offset, len| region.part(offset, len).ok_or(Corrupt::Geometry);
+    part(0, plan.size)?;
+    part(0, plan.slots_offset)?.zero();
+    // Relaxed throughout: publishing the queue's table entry publishes these.
+    let header = region.at::<Header>(0).ok_or(Corrupt::Geometry)?;
+    header.elem_size.store(plan.elem_size, Relaxed);
+    header.elem_align.store(plan.elem_align, Relaxed);
+    header.capacity.store(plan.capacity, Relaxed);
+    header.home_lanes.store(plan.home_lanes, Relaxed);
+    header.lanes.store(plan.lanes, Relaxed);
+    header.slot_bits.store(plan.slot_bits, Relaxed);
+    header.index_bits.store(plan.index_bits, Relaxed);
+    header.lanes_offset.store(plan.lanes_offset, Relaxed);
+    header.words_offset.store(plan.words_offset, Relaxed);
+    header.slots_offset.store(plan.slots_offset, Relaxed);
+
+    // Word i starts {lap 0, empty, slot i}; lane k starts with the spare capacity + k.
+    let words = region
+        .list::<AtomicU64>(plan.words_offset, plan.words)
+        .ok_or(Corrupt::Geometry)?;
+    let word_bits = plan.words.trailing_zeros();
+    for slot in 0..plan.capacity as usize {
+        let word = words.get(Plan::place(words.len(), word_bits, slot));
+        word.ok_or(Corrupt::Geometry)?.store(slot as u64, Relaxed);
+    }
+    let lanes = region
+        .list::<Lane>(plan.lanes_offset, u64::from(plan.lanes))
+        .ok_or(Corrupt::Geometry)?;
+    for (lane, slot) in lanes.iter().zip(plan.capacity..) {
+        lane.record.store(Record::Idle(slot).encode(), Relaxed);
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! Recovery: which slot a dead owner's lane is left with.
+//!
+//! At any moment every slot is in exactly one ring word or is the spare of exactly
+//! one lane. A lane that died in operation {s, j} owns one of the two, and can
+//! neither get nor give away a slot again. So one *sighting* of either of them
+//! elsewhere, at any later time, proves for good that the lane owns the other.
+//!
+//! When all lanes but dead and idle ones are left, every dead lane can be told: if
+//! some could not, each would own what the next one in a circle is missing; but a
+//! lane obtains what its neighbour misses only after that neighbour saw it in the
+//! ring or put it there, so each would have acted after the one before it, all round.
+
+use core::sync::atomic::Ordering::{Acquire, Release};
+
+use super::Corrupt;
+use super::layout::{Lane, Plan, Record};
+use super::ring::{Ring, step};
+
+/// A lane whose owner died in operation.
+struct Doubt<'a> {
+    lane: &'a Lane,
+    /// The owner and the record that this is about.
+    owner: u64,
+    record: u64,
+    s: u64,
+    j: u64,
+}
+
+impl Doubt<'_> {
+    /// Whether nobody has recovered the lane since. When both words still are what they
+    /// were, nobody has used it either: using it takes a new owner word first.
+    fn stands(&self) -> bool {
+        // Acquire: who saw the effects of a new owner, saw the owner change before.
+        self.lane.record.load(Acquire) == self.record && self.lane.owner.load(Acquire) == self.owner
+    }
+}
+
+/// The slots in question in ascending order, each with whether it was sighted.
+struct Sightings(Vec<(u64, bool)>);
+
+impl Sightings {
+    fn about(slots: impl Iterator<Item = u64>) -> Self {
+        let mut slots: Vec<_> = slots.map(|slot| (slot, false)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        Self(slots)
+    }
+
+    fn entry(&mut self, slot: u64) -> Option<&mut bool> {
+        let at = self.0.binary_search_by_key(&slot, |&(slot, _)| slot);
+        self.0.get_mut(at.ok()?).map(|(_, sighted)| sighted)
+    }
+
+    fn note(&mut self, slot: u64) {
+        if let Some(sighted) = self.entry(slot) {
+            *sighted = true;
+        }
+    }
+
+    /// The slot that a lane in operation {s, j} is left with, if one sighting tells.
+    fn verdict(&mut self, s: u64, j: u64) -> Result<Option<u64>, Corrupt> {
+        let sighted = |entry: Option<&mut bool>| entry.is_some_and(|sighted| *sighted);
+        match (sighted(self.entry(s)), sighted(self.entry(j))) {
+            (false, false) => Ok(None),
+            (true, false) => Ok(Some(j)),
+            (false, true) => Ok(Some(s)),
+            (true, true) => Err(Corrupt::Ownership),
+        }
+    }
+}
+
+impl Ring {
+    /// Puts a lane whose owner is dead back to rest, with the spare slot it was left
+    /// with. `Ok(false)`: that cannot be told yet, because a living lane is in an
+    /// operation on the slots in question; retry later.
+    ///
+    /// `is_dead` tells whether the owner in an owner word is proven dead, which must
+    /// mean that all its stores happened before the answer. The caller has that proof
+    /// for this lane's last user, and nobody else recovers or claims this lane
+    /// meanwhile; other lanes may be used, or recovered by others. An owner word must
+    /// change between the recovery of a lane and its next use. Nothing is written but
+    /// this lane's record, once and last: whoever dies in here has changed nothing.
+    pub fn recover_lane(
+        &self,
+        lane: usize,
+        is_dead: &dyn Fn(u64) -> bool,
+    ) -> Result<bool, Corrupt> {
+        let lane = self.lanes.get(lane).ok_or(Corrupt::Lane)?;
+        // Load the records in doubt before scanning: what was sighted earlier might
+        // have been on its way to the dead lane. Acquire pairs with the Release of the
+        // record: a word that the dead lane took a slot from no longer shows that slot.
+        step();
+        let (s, j) = match self.checked_record(lane.record.load(Acquire))? {
+            Record::Idle(_) => return Ok(true),
+            Record::InOperation { s, j } => (s, j),
+        };
+        let others = self
+            .lanes
+            .iter()
+            .filter(|&other| !core::ptr::eq(other, lane));
+        let mut doubts: Vec<_> = others
+            .filter_map(|other| self.doubt(other, is_dead))
+            .collect();
+        let in_question = doubts.iter().flat_map(|doubt| [doubt.s, doubt.j]);
+        let mut sightings = Sightings::about(in_question.chain([s, j]));
+        self.scan(&mut sightings);
+
+        // A dead lane that the sightings resolve is itself a sighting of the slot it is
+        // left with, provided that it was at rest in its grave while we looked.
+        doubts.retain(Doubt::stands);
+        loop {
+            let before = doubts.len();
+            doubts.retain(|doubt| match sightings.verdict(doubt.s, doubt.j) {
+                Ok(Some(left)) => {
+                    sightings.note(left);
+                    false
+                }
+                Ok(None) => true,
+                Err(_) => false,
+            });
+            if doubts.len() == before {
+                break;
+            }
+        }
+        let Some(left) = sightings.verdict(s, j)? else {
+            return Ok(false);
+        };
+        // Release: pairs with the Acquire of other recoverers; whoever uses the lane next
+        // gets it through its owner word.
+        step();
+        lane.record.store(Record::Idle(left).encode(), Release);
+        Ok(true)
+    }
+
+    /// The lane's doubt, if its owner died in operation.
+    fn doubt<'a>(&self, lane: &'a Lane, is_dead: &dyn Fn(u64) -> bool) -> Option<Doubt<'a>> {
+        let in_operation = |record| match self.checked_record(record) {
+            Ok(Record::InOperation { s, j }) => Some((s, j)),
+            _ => None,
+        };
+        // A glance first, because asking for the dead can cost a system call.
+        step();
+        in_operation(lane.record.load(Acquire))?;
+        let owner = lane.owner.load(Acquire);
+        if owner == 0 || !is_dead(owner) {
+            return None;
+        }
+        // Only now is the record the last one that this owner stored.
+        step();
+        let record = lane.record.load(Acquire);
+        let (s, j) = in_operation(record)?;
+        Some(Doubt {
+            lane,
+            owner,
+            record,
+            s,
+            j,
+        })
+    }
+
+    /// Notes each slot in question that lies in a ring word or is the spare of an idle lane.
+    fn scan(&self, sightings: &mut Sightings) {
+        for index in 0..self.capacity as usize {
+            let place = Plan::place(self.words.len(), self.word_bits, index);
+            let word = self.words.get(place);
+            step();
+            if let Some(word) = word {
+                // Acquire: a doubt about a lane that has since changed hands then no longer stands.
+                sightings.note(word.load(Acquire) & self.slot_mask());
+            }
+        }
+        // Lanes last: a slot taken from the ring meanwhile turns up here.
+        for lane in self.lanes.iter() {
+            step();
+            // Acquire: as for the words.
+            if let Ok(Record::Idle(spare)) = self.checked_record(lane.record.load(Acquire)) {
+                sightings.note(spare);
+            }
+        }
+    }
+
+    /// What a lane record says, if it is one and names slots that exist.
+    fn checked_record(&self, bits: u64) -> Result<Record, Corrupt> {
+        let slots = self.slots.len() as u64;
+        match Record::decode(bits).ok_or(Corrupt::Lane)? {
+            Record::Idle(s) if s < slots => Ok(Record::Idle(s)),
+            Record::InOperation { s, j } if s < slots && j < slots => {
+                Ok(Record::InOperation { s, j })
+            }
+            _ => Err(Corrupt::Slot),
+        }
+    }
+}

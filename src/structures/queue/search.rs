@@ -1,0 +1,128 @@
+//! Finding the position when the hint does not name it.
+
+use core::sync::atomic::Ordering::Acquire;
+
+use super::Corrupt;
+use super::ring::{Position, Ring, Sight, TAIL};
+
+/// Where an operation currently believes its position is.
+pub(super) struct Cursor {
+    pub(super) at: Position,
+    /// The hint proved to be nonsense and the position was derived from the words instead.
+    pub(super) resynced: bool,
+}
+
+impl Ring {
+    /// Moves the cursor on to this side's position, and sights the word there: to be
+    /// exchanged, or exactly the word that means full, or empty.
+    ///
+    /// Ends unless others keep exchanging: `seek` returns a position that it saw unpassed.
+    pub(super) fn find<const SIDE: u64>(&self, cursor: &mut Cursor) -> Result<Sight<'_>, Corrupt> {
+        loop {
+            match self.look::<SIDE>(cursor.at) {
+                // All before is passed and this is not: it is this side's position.
+                Some(sight) if sight.ahead == 0 => return Ok(sight),
+                // Same, and the other side is exactly one capacity, or nothing, away.
+                Some(sight) if sight.ahead == self.blocked() => return Ok(sight),
+                // Others were here since the hint was stored.
+                Some(sight) if sight.ahead > 0 => {
+                    cursor.at = self.seek::<SIDE>(cursor.at, sight.ahead);
+                }
+                // The hint is ahead of the truth or out of range: no process of ours stored
+                // it. The words alone tell the position, if they agree with each other.
+                _ if !cursor.resynced => {
+                    cursor.resynced = true;
+                    cursor.at = self.resync::<SIDE>()?;
+                }
+                _ => return Err(Corrupt::Laps),
+            }
+        }
+    }
+
+    /// This side's position right now, and whether its word is ready to be exchanged.
+    pub(super) fn locate<const SIDE: u64>(&self) -> Result<(Position, bool), Corrupt> {
+        let mut cursor = Cursor {
+            at: self.hinted::<SIDE>(),
+            resynced: false,
+        };
+        let ready = self.find::<SIDE>(&mut cursor)?.ahead == 0;
+        Ok((cursor.at, ready))
+    }
+
+    /// A position that is later than `at`, where `ahead` was seen, and not ahead of the truth.
+    ///
+    /// That a side has passed a position stays true for ever, and passing one means having
+    /// passed all before it: so the boundary can be searched for while it moves, and was
+    /// where the search ends at some time during it. It is less than a lap beyond what any
+    /// word tells, however long we slept.
+    #[cold]
+    #[inline(never)]
+    fn seek<const SIDE: u64>(&self, at: Position, ahead: i64) -> Position {
+        // The word of `at` was passed in this lap, and not in the next.
+        let laps = ((ahead as u64 >> self.slot_bits) - 1) / 2;
+        let base = Position(at.0.wrapping_add(laps * (self.index_mask + 1)));
+        let (mut passed, mut unpassed) = (0, self.capacity);
+        // Mostly the boundary is near: 1, 3, 7 on. Then a fresh hint may know better, and
+        // it is near that. Then halve.
+        let mut stride = 1;
+        let mut hinted = false;
+        while unpassed - passed > 1 {
+            let mut probe = passed + stride;
+            if stride > 4 && !hinted {
+                hinted = true;
+                probe = self.hinted_offset::<SIDE>(base);
+                stride = 1;
+            }
+            if stride > 4 || probe <= passed || probe >= unpassed {
+                probe = passed + (unpassed - passed) / 2;
+            }
+            match self.look::<SIDE>(self.offset(base, probe)) {
+                Some(sight) if sight.ahead > 0 => (passed, stride) = (probe, stride * 2),
+                _ => unpassed = probe,
+            }
+        }
+        self.offset(base, unpassed)
+    }
+
+    /// The last position that the hints say this side has passed, as an offset from `base`;
+    /// 0 when they say nothing of use. To be checked against the word, like any hint.
+    fn hinted_offset<const SIDE: u64>(&self, base: Position) -> u64 {
+        // Acquire: as in `hinted`.
+        let tail = Position(self.header.tail.load(Acquire));
+        let head = Position(self.header.head.load(Acquire));
+        // The head never overtakes the tail, and the tail never overtakes the head by more
+        // than a lap: so each bounds the other from below.
+        let (own, other) = if SIDE == TAIL {
+            (tail, head)
+        } else {
+            let lap = self.index_mask + 1;
+            (head, Position(tail.0.wrapping_sub(lap)))
+        };
+        let from_base = |hint: Position| match (self.index(hint), self.laps(base, hint)) {
+            (index, 0) => index.saturating_sub(self.index(base)),
+            (index, 1) if index < self.capacity => index + self.capacity - self.index(base),
+            _ => 0,
+        };
+        from_base(own).max(from_base(other)).saturating_sub(1)
+    }
+
+    /// A position derived from the words alone.
+    #[cold]
+    #[inline(never)]
+    fn resync<const SIDE: u64>(&self) -> Result<Position, Corrupt> {
+        let word = self
+            .look::<SIDE>(Position(0))
+            .ok_or(Corrupt::Geometry)?
+            .word;
+        // Both sides have passed index 0 in the lap before the word's own.
+        let lap = (word >> (self.slot_bits + 1)).wrapping_sub(1);
+        let at = Position(lap.wrapping_mul(self.index_mask + 1));
+        Ok(self.seek::<SIDE>(at, self.ahead::<SIDE>(word, at)))
+    }
+
+    /// Laps from one position to another, as far as ring words tell laps apart.
+    pub(super) fn laps(&self, from: Position, to: Position) -> u64 {
+        let distance = (to.0 & !self.index_mask).wrapping_sub(from.0 & !self.index_mask);
+        distance << self.lap_shift >> (self.slot_bits + 1)
+    }
+}

@@ -1,0 +1,362 @@
+//! Linux: POSIX shared memory on tmpfs, OFD locks, futexes.
+
+use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
+use core::time::Duration;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// Longest segment name in bytes, without the slash (`NAME_MAX`).
+pub const NAME_LIMIT: usize = 255;
+
+/// Bytes of a page, the unit of committing memory.
+pub const PAGE: u64 = 4096;
+
+/// Bytes committed in one go, small enough that a signal seldom interrupts one.
+const COMMIT_STEP: u64 = 4 << 20;
+
+/// How a shared memory object is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// An existing one, for reading.
+    ReadOnly,
+    /// An existing one, for reading and writing.
+    ReadWrite,
+    /// A new one that must not exist yet, with these permission bits.
+    New(u32),
+}
+
+/// What `fstat` says of a shared memory object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileStatus {
+    /// Length in bytes.
+    pub size: u64,
+    /// Device and inode, the identity of the file.
+    pub identity: (u64, u64),
+    /// False once the name was removed.
+    pub linked: bool,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// Repeats a call that a signal interrupted.
+fn retry(mut call: impl FnMut() -> libc::c_int) -> io::Result<libc::c_int> {
+    loop {
+        match check(call()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Opens a shared memory object; `name` begins with a slash.
+pub fn shm_open(name: &CStr, access: Access) -> io::Result<OwnedFd> {
+    let (flags, mode) = match access {
+        Access::ReadOnly => (libc::O_RDONLY, 0),
+        Access::ReadWrite => (libc::O_RDWR, 0),
+        Access::New(mode) => (libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, mode),
+    };
+    // SAFETY: `name` is NUL-terminated; shm_open adds O_CLOEXEC by itself.
+    let fd = retry(|| unsafe { libc::shm_open(name.as_ptr(), flags, mode as libc::mode_t) })?;
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Removes the name of a shared memory object.
+pub fn shm_unlink(name: &CStr) -> io::Result<()> {
+    // SAFETY: `name` is NUL-terminated.
+    check(unsafe { libc::shm_unlink(name.as_ptr()) }).map(drop)
+}
+
+/// A new open file description of the same file, whether or not it still has a name.
+pub fn reopen(file: &OwnedFd, read_only: bool) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}\0", file.as_raw_fd());
+    let access = if read_only {
+        libc::O_RDONLY
+    } else {
+        libc::O_RDWR
+    };
+    // SAFETY: `path` is NUL-terminated.
+    let fd = retry(|| unsafe { libc::open(path.as_ptr().cast(), access | libc::O_CLOEXEC) })?;
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Length, identity and permissions of a file.
+pub fn status(file: &OwnedFd) -> io::Result<FileStatus> {
+    // SAFETY: all zero is a valid `stat`.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: a valid descriptor and a valid buffer.
+    check(unsafe { libc::fstat(file.as_raw_fd(), &mut stat) })?;
+    Ok(FileStatus {
+        size: stat.st_size as u64,
+        identity: (stat.st_dev, stat.st_ino),
+        linked: stat.st_nlink > 0,
+        mode: stat.st_mode & 0o7777,
+    })
+}
+
+/// Sets the length of a file.
+pub fn set_len(file: &OwnedFd, len: u64) -> io::Result<()> {
+    // SAFETY: a valid descriptor.
+    retry(|| unsafe { libc::ftruncate(file.as_raw_fd(), len as libc::off_t) }).map(drop)
+}
+
+/// Sets the permission bits of a file, whatever the umask.
+pub fn set_mode(file: &OwnedFd, mode: u32) -> io::Result<()> {
+    // SAFETY: a valid descriptor.
+    check(unsafe { libc::fchmod(file.as_raw_fd(), mode as libc::mode_t) }).map(drop)
+}
+
+/// Reads at most `buffer.len()` bytes at `offset`; returns how many there were.
+pub fn read_at(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(&*borrow(file), buffer, offset)
+}
+
+/// Writes all of `bytes` at `offset`.
+pub fn write_at(file: &OwnedFd, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(&*borrow(file), bytes, offset)
+}
+
+/// The descriptor as a `File` that does not close it.
+fn borrow(file: &OwnedFd) -> core::mem::ManuallyDrop<std::fs::File> {
+    // SAFETY: the descriptor outlives the borrow and is not closed by it.
+    core::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(file.as_raw_fd()) })
+}
+
+fn fallocate(file: &OwnedFd, mode: libc::c_int, offset: u64, len: u64) -> io::Result<()> {
+    let (offset, len) = (offset as libc::off_t, len as libc::off_t);
+    // SAFETY: a valid descriptor.
+    retry(|| unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) }).map(drop)
+}
+
+/// Commits memory for the pages that hold these bytes: touching them can no
+/// longer fail. Bytes that were committed before keep their value. After a
+/// failure some pages may be committed; `decommit` gives them back.
+pub fn commit(file: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
+    if len > COMMIT_STEP && len > available(file)? {
+        // Said at once, not after everything there is has been taken from everybody.
+        return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+    }
+    let end = offset + len;
+    let mut next = offset / PAGE * PAGE;
+    while next < end {
+        let step = COMMIT_STEP.min(end - next);
+        fallocate(file, 0, next, step)?;
+        next += step;
+    }
+    Ok(())
+}
+
+/// Bytes that can be committed: what is free in the file system, and no more
+/// than the machine can provide without running out of memory.
+fn available(file: &OwnedFd) -> io::Result<u64> {
+    // SAFETY: all zero is a valid `statvfs`.
+    let mut space: libc::statvfs = unsafe { core::mem::zeroed() };
+    // SAFETY: a valid descriptor and a valid buffer.
+    check(unsafe { libc::fstatvfs(file.as_raw_fd(), &mut space) })?;
+    let free = if space.f_blocks == 0 {
+        u64::MAX // A file system without a limit.
+    } else {
+        space.f_bavail.saturating_mul(space.f_frsize)
+    };
+    Ok(free.min(available_memory().unwrap_or(u64::MAX)))
+}
+
+/// Memory that can be had without hurting other processes, and swap.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = |field: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    let sum = kilobytes("MemAvailable:")? + kilobytes("SwapFree:").unwrap_or(0);
+    Some(sum * 1024)
+}
+
+/// Gives the memory of the pages that lie wholly inside these bytes back. Best
+/// effort: what stays committed is merely not saved.
+pub fn decommit(file: &OwnedFd, offset: u64, len: u64) {
+    let first = offset.div_ceil(PAGE) * PAGE;
+    let end = (offset + len) / PAGE * PAGE;
+    if first < end {
+        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        let _ = fallocate(file, mode, first, end - first);
+    }
+}
+
+/// Shared mapping of a file from its start; unmapped when dropped.
+#[derive(Debug)]
+pub struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping is an address range; what is done with it is the user's care.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps the first `len` bytes.
+    pub fn new(file: &OwnedFd, len: usize, read_only: bool) -> io::Result<Self> {
+        let protection = if read_only {
+            libc::PROT_READ
+        } else {
+            libc::PROT_READ | libc::PROT_WRITE
+        };
+        Self::map(file.as_raw_fd(), len, protection)
+    }
+
+    /// Maps one inaccessible page that a forked child does not inherit. It keeps
+    /// the open file description, and so its locks, alive after the descriptor
+    /// is closed.
+    pub fn anchor(file: &OwnedFd) -> io::Result<Self> {
+        let anchor = Self::map(file.as_raw_fd(), PAGE as usize, libc::PROT_NONE)?;
+        // SAFETY: the page was just mapped.
+        check(unsafe {
+            libc::madvise(anchor.base.as_ptr().cast(), anchor.len, libc::MADV_DONTFORK)
+        })?;
+        Ok(anchor)
+    }
+
+    fn map(fd: RawFd, len: usize, protection: libc::c_int) -> io::Result<Self> {
+        let flags = libc::MAP_SHARED | libc::MAP_NORESERVE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let base = unsafe { libc::mmap(core::ptr::null_mut(), len, protection, flags, fd, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        match NonNull::new(base.cast()) {
+            Some(base) => Ok(Self { base, len }),
+            None => Err(io::Error::from_raw_os_error(libc::ENOMEM)),
+        }
+    }
+
+    /// Address of the first byte.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this mapping owns the range.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+/// A lock on one byte of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lock {
+    /// Held by one open file description.
+    Exclusive,
+    /// Held by any number of them.
+    Shared,
+}
+
+fn lock_request(byte: u64, kind: libc::c_int) -> libc::flock {
+    // SAFETY: all zero is a valid `flock`; OFD locks need `l_pid` to be zero.
+    let mut request: libc::flock = unsafe { core::mem::zeroed() };
+    request.l_type = kind as libc::c_short;
+    request.l_whence = libc::SEEK_SET as libc::c_short;
+    request.l_start = byte as libc::off_t;
+    request.l_len = 1;
+    request
+}
+
+/// Takes a lock for the open file description of `file`; false when another one holds it.
+pub fn try_lock(file: &OwnedFd, byte: u64, lock: Lock) -> io::Result<bool> {
+    let kind = match lock {
+        Lock::Exclusive => libc::F_WRLCK,
+        Lock::Shared => libc::F_RDLCK,
+    };
+    let request = lock_request(byte, kind);
+    // SAFETY: a valid descriptor and a valid request.
+    match retry(|| unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &request) }) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an open file description other than that of `file` holds a lock on the byte.
+pub fn is_locked(file: &OwnedFd, byte: u64) -> io::Result<bool> {
+    let mut request = lock_request(byte, libc::F_WRLCK);
+    // SAFETY: a valid descriptor and a valid request.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut request) })?;
+    Ok(libc::c_int::from(request.l_type) != libc::F_UNLCK)
+}
+
+/// Sleeps while `*word == expected`, until woken or `timeout` has passed.
+/// Wakes up early at any time.
+pub fn futex_wait(word: &AtomicU32, expected: u32, timeout: Duration) {
+    let timeout = libc::timespec {
+        tv_sec: timeout.as_secs().min(i64::MAX as u64) as libc::time_t,
+        tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
+    };
+    // SAFETY: a valid word and a valid timeout; FUTEX_WAIT without PRIVATE, for shared memory.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            expected,
+            &timeout,
+        )
+    };
+}
+
+/// Wakes everybody who sleeps on `word`.
+pub fn futex_wake_all(word: &AtomicU32) {
+    // SAFETY: a valid word.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAKE,
+            libc::c_int::MAX,
+        )
+    };
+}
+
+/// Has `prepare` called before a fork, `parent` and `child` after it.
+pub fn at_fork(
+    prepare: extern "C" fn(),
+    parent: extern "C" fn(),
+    child: extern "C" fn(),
+) -> io::Result<()> {
+    // SAFETY: the handlers are static functions.
+    match unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// This process's number and the time it started in clock ticks since boot
+/// (zero when /proc is not there). For people to read, never as proof of life.
+pub fn process_identity() -> (u32, u64) {
+    let start = std::fs::read_to_string("/proc/self/stat")
+        .ok()
+        .and_then(|stat| {
+            let after_name = stat.rsplit_once(") ")?.1;
+            after_name.split(' ').nth(19)?.parse().ok()
+        });
+    (std::process::id(), start.unwrap_or(0))
+}

@@ -1,0 +1,422 @@
+//! A process that dies between any two of its stores leaves something that the
+//! next one finishes or undoes.
+//!
+//! Each operation is executed one instruction at a time. Whenever an instruction
+//! has changed the segment, the segment's bytes are put aside: exactly what a
+//! kill there leaves, for the kernel frees the leases of the dead. Every such
+//! image is then brought back under a name of its own and used by newcomers.
+
+mod support;
+
+use shmds::error::Error;
+use shmds::segment::Intent;
+use shmds::structures::Attachment;
+use shmds::table::{Fields, Place, Table};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+use support::step::{Stepped, pin_to_one_core};
+use support::{
+    Name, dequeue, enqueue, obtain_array, obtain_atomic, obtain_queue, open, open_or_create,
+};
+
+/// Payload of the segments here.
+const SIZE: u64 = 1 << 14;
+/// More than the operations here ever touch of a segment.
+const WATCHED: usize = 160 << 10;
+
+/// What a kill at one point leaves.
+struct Image {
+    at_step: u64,
+    len: u64,
+    bytes: Vec<u8>,
+}
+
+fn read_image(name: &Name, at_step: u64) -> Option<Image> {
+    let file = File::open(name.path()).ok()?;
+    let len = file.metadata().ok()?.len();
+    let mut bytes = vec![0; WATCHED.min(len as usize)];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    Some(Image {
+        at_step,
+        len,
+        bytes,
+    })
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let words = bytes
+        .chunks_exact(8)
+        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
+    words.fold(0, |hash, word| {
+        (hash ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(31)
+    })
+}
+
+/// Executes the victim's work step by step; an image for each point where the file changed.
+fn images_of(name: &Name, mut victim: Stepped) -> Vec<Image> {
+    let mut images: Vec<Image> = read_image(name, 0).into_iter().collect();
+    let mut last = images.first().map(|image| (image.len, hash(&image.bytes)));
+    loop {
+        let alive = victim.step();
+        if let Some(image) = read_image(name, victim.steps) {
+            let now = (image.len, hash(&image.bytes));
+            if last != Some(now) {
+                last = Some(now);
+                images.push(image);
+            }
+        }
+        if !alive {
+            return images;
+        }
+    }
+}
+
+/// Brings an image back as a segment that nobody is attached to.
+fn restore(image: &Image) -> Name {
+    let name = Name::new("image");
+    let file = OpenOptions::new()
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .open(name.path())
+        .expect("make a file");
+    file.set_len(image.len).expect("set its length");
+    file.write_all_at(&image.bytes, 0).expect("write it");
+    name
+}
+
+/// Whatever happened to the segment: names, space and accounts agree, and all of
+/// the payload can be had.
+fn check_accounts(at: &Attachment, context: &str) {
+    let segment = at.segment();
+    let table = Table::of(segment).expect("a table");
+    // Taking the lock finishes what the dead left.
+    assert!(matches!(
+        Place::Segment(segment).erase(b"there is no such name"),
+        Err(Error::NotFound { .. })
+    ));
+    let found: Vec<_> = (0..table.max_entries())
+        .filter_map(|index| table.get(index))
+        .collect();
+    let mut extents: Vec<_> = found
+        .iter()
+        .map(|(found, _)| (found.offset, found.offset + found.size))
+        .collect();
+    extents.sort_unstable();
+    assert!(
+        extents.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{context}: overlap {extents:?}"
+    );
+    let payload: u64 = found
+        .iter()
+        .map(|(found, _)| match found.kind {
+            shmds::table::Kind::Raw => found.size,
+            _ => found.elem_size * found.num_elem,
+        })
+        .sum();
+    assert_eq!(
+        segment.payload_used(),
+        payload,
+        "{context}: payload of {found:?}"
+    );
+    let rest = SIZE - payload;
+    let array = obtain_array(at, "rest", Intent::Create, 1, rest)
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
+    // SAFETY: the array has `rest` bytes.
+    let bytes = unsafe { std::slice::from_raw_parts(array.data().as_ptr(), rest as usize) };
+    assert!(
+        bytes.iter().all(|&byte| byte == 0),
+        "{context}: a new array is not zero"
+    );
+}
+
+fn check_each(images: &[Image], least: usize, check: impl Fn(&Name, &str)) {
+    assert!(
+        images.len() >= least,
+        "only {} points: nothing was watched",
+        images.len()
+    );
+    for image in images {
+        let name = restore(image);
+        let context = format!("killed after {} instructions", image.at_step);
+        let start = Instant::now();
+        check(&name, &context);
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "{context}: {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+/// A segment with something in it already, and images of what `work` does there
+/// as its second attachment.
+fn images_of_change(what: &str, work: impl FnOnce(Attachment)) -> Vec<Image> {
+    pin_to_one_core();
+    let name = Name::new(what);
+    let first = open_or_create(&name, SIZE).expect("create");
+    obtain_array(&first, "before", Intent::Create, 8, 100).expect("an array");
+    obtain_atomic(&first, "count", Intent::Create, 7).expect("an atomic");
+    let victim = Stepped::new(|| open(&name).expect("open"), work);
+    images_of(&name, victim)
+}
+
+fn check_what_was_there(at: &Attachment, context: &str) {
+    let before = obtain_array(at, "before", Intent::Open, 8, 100);
+    assert!(before.is_ok(), "{context}: {:?}", before.err());
+    let count = obtain_atomic(at, "count", Intent::Open, 0).expect("the atomic");
+    assert_eq!(count.load().expect("its value"), 7, "{context}");
+}
+
+#[test]
+fn a_creator_killed_anywhere_is_replaced_at_once() {
+    pin_to_one_core();
+    let name = Name::new("creation");
+    let victim = Stepped::new(|| (), |()| drop(open_or_create(&name, SIZE)));
+    let images = images_of(&name, victim);
+    check_each(&images, 20, |name, context| {
+        // To open is to find it finished or not at all, never to hang or to see it half done.
+        match open(name) {
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => panic!("{context}: {error}"),
+        }
+        let at = open_or_create(name, SIZE).unwrap_or_else(|error| panic!("{context}: {error}"));
+        assert_eq!(at.segment().ref_count().expect("count"), 1, "{context}");
+        check_accounts(&at, context);
+    });
+}
+
+#[test]
+fn an_attacher_killed_anywhere_leaves_its_slot_free() {
+    pin_to_one_core();
+    let name = Name::new("attach");
+    let _first = open_or_create(&name, SIZE).expect("create");
+    let victim = Stepped::new(|| (), |()| drop(open(&name)));
+    let images = images_of(&name, victim);
+    check_each(&images, 3, |name, context| {
+        let all: Vec<_> = (0..256)
+            .map(|_| open(name).unwrap_or_else(|error| panic!("{context}: {error}")))
+            .collect();
+        assert_eq!(
+            all[0].segment().ref_count().expect("count"),
+            256,
+            "{context}"
+        );
+        assert!(matches!(open(name), Err(Error::Attachments { .. })));
+        check_accounts(&all[0], context);
+    });
+}
+
+#[test]
+fn a_structures_creator_killed_anywhere_is_undone_or_finished() {
+    let images = images_of_change("create", |at| {
+        obtain_queue(&at, "new", Intent::Create, 8, 16).expect("a queue");
+    });
+    check_each(&images, 20, |name, context| {
+        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        check_what_was_there(&at, context);
+        let queue = obtain_queue(&at, "new", Intent::OpenOrCreate, 8, 16)
+            .unwrap_or_else(|error| panic!("{context}: {error}"));
+        for value in 0..16 {
+            assert!(enqueue(queue, value), "{context}: full at {value}");
+        }
+        assert!(!enqueue(queue, 16), "{context}: more than the capacity");
+        assert!(
+            (0..16).all(|value| dequeue(queue) == Some(value)),
+            "{context}: order"
+        );
+        check_accounts(&at, context);
+    });
+}
+
+#[test]
+fn an_array_that_takes_used_memory_is_zero_wherever_its_creator_died() {
+    // The victim creates where a dead creator left bytes behind.
+    let images = images_of_change("reuse", |at| {
+        let array = obtain_array(&at, "dirty", Intent::Create, 8, 64).expect("an array");
+        support::words(array)
+            .iter()
+            .for_each(|word| word.store(u64::MAX, std::sync::atomic::Ordering::Relaxed));
+        Place::Segment(at.segment()).clear().expect("clear");
+        obtain_array(&at, "clean", Intent::Create, 8, 64).expect("an array");
+    });
+    check_each(&images, 20, |name, context| {
+        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        match obtain_array(&at, "clean", Intent::Open, 8, 64) {
+            Ok(array) => {
+                let zero = support::words(array)
+                    .iter()
+                    .all(|word| word.load(std::sync::atomic::Ordering::Relaxed) == 0);
+                assert!(zero, "{context}: an uninitialised byte");
+            }
+            Err(Error::NotFound { .. }) => {}
+            Err(error) => panic!("{context}: {error}"),
+        }
+        check_accounts(&at, context);
+    });
+}
+
+#[test]
+fn a_raw_entry_and_an_erasure_are_whole_wherever_their_author_died() {
+    let images = images_of_change("raw", |at| {
+        let place = Place::Segment(at.segment());
+        let table = Table::of(at.segment()).expect("a table");
+        let fields = Fields {
+            offset: at.segment().geometry().table_size() + table.total_allocated(),
+            size: 512,
+            elem_size: 8,
+            num_elem: 64,
+        };
+        place.add(b"raw", fields).expect("add");
+    });
+    check_each(&images, 5, |name, context| {
+        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        check_what_was_there(&at, context);
+        match obtain_array(&at, "raw", Intent::Open, 8, 64) {
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => panic!("{context}: {error}"),
+        }
+        check_accounts(&at, context);
+    });
+}
+
+#[test]
+fn clearing_is_all_or_nothing_wherever_its_author_died() {
+    let images = images_of_change("clear", |at| {
+        Place::Segment(at.segment()).clear().expect("clear");
+    });
+    check_each(&images, 4, |name, context| {
+        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        check_accounts(&at, context);
+    });
+}
+
+/// A queue with three of its four places taken, and a victim at it.
+fn images_of_queue(what: &str, work: impl FnOnce(&shmds::structures::queue::Queue)) -> Vec<Image> {
+    pin_to_one_core();
+    let name = Name::new(what);
+    let first = open_or_create(&name, SIZE).expect("create");
+    let queue = obtain_queue(&first, "q", Intent::Create, 8, 4).expect("a queue");
+    (1..=3).for_each(|value| assert!(enqueue(queue, value)));
+    let victim = Stepped::new(
+        || {
+            let at = Box::leak(Box::new(open(&name).expect("open")));
+            obtain_queue(at, "q", Intent::Open, 8, 0).expect("the queue")
+        },
+        work,
+    );
+    images_of(&name, victim)
+}
+
+/// All slots are there, once each: many laps by every lane that could have been hurt.
+fn check_queue(name: &Name, context: &str, expected: &[&[u64]]) {
+    let attached: Vec<_> = (0..3)
+        .map(|_| open(name).unwrap_or_else(|error| panic!("{context}: {error}")))
+        .collect();
+    let queues: Vec<_> = attached
+        .iter()
+        .map(|at| {
+            obtain_queue(at, "q", Intent::Open, 8, 4)
+                .unwrap_or_else(|error| panic!("{context}: {error}"))
+        })
+        .collect();
+    let mut found = Vec::new();
+    while let Some(value) = dequeue(queues[1]) {
+        found.push(value);
+    }
+    assert!(expected.contains(&&found[..]), "{context}: found {found:?}");
+    for lap in 0..100_u64 {
+        let (producer, consumer) = (queues[lap as usize % 3], queues[(lap / 3) as usize % 3]);
+        for value in 0..4 {
+            assert!(
+                enqueue(producer, lap * 4 + value),
+                "{context}: full at {value}"
+            );
+        }
+        assert!(!enqueue(producer, 0), "{context}: a place too many");
+        for value in 0..4 {
+            assert_eq!(dequeue(consumer), Some(lap * 4 + value), "{context}");
+        }
+        assert_eq!(dequeue(consumer), None, "{context}: an element too many");
+    }
+}
+
+#[test]
+fn a_producer_killed_anywhere_loses_at_most_its_own_element() {
+    let images = images_of_queue("producer", |queue| assert!(enqueue(queue, 9)));
+    check_each(&images, 4, |name, context| {
+        check_queue(name, context, &[&[1, 2, 3], &[1, 2, 3, 9]]);
+    });
+}
+
+#[test]
+fn a_consumer_killed_anywhere_loses_at_most_what_it_had_taken() {
+    let images = images_of_queue("consumer", |queue| assert_eq!(dequeue(queue), Some(1)));
+    check_each(&images, 4, |name, context| {
+        check_queue(name, context, &[&[1, 2, 3], &[2, 3]]);
+    });
+}
+
+#[test]
+fn a_producer_that_fills_the_last_place_and_meets_a_full_queue_may_die_anywhere() {
+    let images = images_of_queue("full", |queue| {
+        assert!(enqueue(queue, 9));
+        assert!(!enqueue(queue, 10));
+        assert_eq!(dequeue(queue), Some(1));
+        assert!(enqueue(queue, 11));
+    });
+    check_each(&images, 12, |name, context| {
+        let expected: [&[u64]; 4] = [&[1, 2, 3], &[1, 2, 3, 9], &[2, 3, 9], &[2, 3, 9, 11]];
+        check_queue(name, context, &expected);
+    });
+}
+
+#[test]
+fn a_slot_whose_holder_was_killed_is_taken_over_while_others_live() {
+    // Real kills at some of the points, with a survivor attached all the while.
+    pin_to_one_core();
+    for steps in [1, 40, 90, 150, 220, 300, 400] {
+        let name = Name::new("survivor");
+        let survivor = open_or_create(&name, SIZE).expect("create");
+        let queue = obtain_queue(&survivor, "q", Intent::Create, 8, 4).expect("a queue");
+        (1..=3).for_each(|value| assert!(enqueue(queue, value)));
+        let mut victim = Stepped::new(
+            || {
+                let at = Box::leak(Box::new(open(&name).expect("open")));
+                obtain_queue(at, "q", Intent::Open, 8, 0).expect("the queue")
+            },
+            |queue| {
+                assert!(enqueue(queue, 9));
+                dequeue(queue);
+            },
+        );
+        victim.step_to(steps);
+        // Stopped, it delays nobody.
+        let start = Instant::now();
+        assert_eq!(dequeue(queue), Some(1));
+        assert!(enqueue(queue, 5));
+        assert!(
+            start.elapsed() < Duration::from_millis(50),
+            "{:?}",
+            start.elapsed()
+        );
+        assert_eq!(survivor.segment().ref_count().expect("count"), 2);
+        victim.kill();
+        let exact = || survivor.segment().ref_count().expect("count") == 1;
+        assert!(
+            support::eventually(Duration::from_millis(100), exact),
+            "killed after {steps}"
+        );
+        let newcomer = open(&name).expect("the dead process's slot");
+        let other = obtain_queue(&newcomer, "q", Intent::Open, 8, 4).expect("the queue");
+        while dequeue(other).is_some() {}
+        for lap in 0..50 {
+            (0..4).for_each(|value| assert!(enqueue([queue, other][lap % 2], value)));
+            assert!(!enqueue(other, 9));
+            (0..4).for_each(|value| assert_eq!(dequeue([other, queue][lap % 2]), Some(value)));
+        }
+    }
+}
