@@ -18,6 +18,7 @@ CONFIGURE := cmake -S . -DSHMDS_CARGO_TARGET_DIR=$(CURDIR)/target -DBUILD_TESTIN
 BUILD := cmake --build
 C_FAMILY = $(shell find c_tests cpp_wrapper examples tests -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp')
 
+MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help build install demo header format clean test test-tools test-format test-lint test-docs \
         test-rust test-c test-cpp test-install test-demo
@@ -33,11 +34,11 @@ build: ## the library, in build/release/lib
 install: build ## library, headers and package files to PREFIX, below DESTDIR where set
 	DESTDIR=$(DESTDIR) cmake --install build/release
 
-demo: ## processes in C and C++ around one segment, one of them killed and replaced; DEMO_SECONDS=5
+demo: ## a producer and two consumers, in C++ and in C, around one segment; DEMO_SECONDS=5
 	@$(NEED) cargo cc cxx cmake
 	@$(STEP) "Configure the demo" $(CONFIGURE) build/demo -DSHMDS_BUILD_EXAMPLES=ON -DCMAKE_BUILD_TYPE=Release
 	@$(STEP) "Build the library and the demo" $(BUILD) build/demo -j $(JOBS)
-	@$(STEP) "Run the demo for $(DEMO_SECONDS) s" env DEMO_SECONDS=$(DEMO_SECONDS) build/demo/examples/demo/demo
+	@DEMO_SECONDS=$(DEMO_SECONDS) build/demo/examples/demo/demo
 
 header: ## include/shmds.h, made anew from the Rust sources
 	@$(NEED) cargo cc
@@ -73,7 +74,7 @@ test-rust:
 	@$(STEP) "Rust tests, and C tests against the library with debug assertions" $(CARGO) test --locked
 
 test-c:
-	@$(STEP) "Release library" $(MAKE) --no-print-directory build
+	@$(STEP) "Release library" $(MAKE) build
 	@$(STEP) "C tests against the release library" \
 		env SHMDS_LIBRARY_DIR=$(CURDIR)/build/release/lib $(CARGO) test --locked --test c_abi
 

@@ -216,13 +216,6 @@ static void sizes_beyond_the_machine_are_refused(void) {
   }
 }
 
-static void committing_more_than_there_is_leaves_nothing(void) {
-  const char* name = check_name("commit");
-  shmds_segment_options options = check_options(UINT64_C(1) << 44);
-  options.flags = SHMDS_SEGMENT_COMMIT;
-  REFUSES(SHMDS_E_NO_SPACE, name, shmds_segment_create, name, &options);
-}
-
 static void what_exists_must_be_what_was_asked_for(void) {
   const char* name = check_name("exists");
   const char* absent = check_name("absent");
@@ -356,7 +349,6 @@ int main(void) {
   RUN(a_name_of_255_characters_is_accepted);
   RUN(bad_options_are_refused);
   RUN(sizes_beyond_the_machine_are_refused);
-  RUN(committing_more_than_there_is_leaves_nothing);
   RUN(what_exists_must_be_what_was_asked_for);
   RUN(something_else_of_that_name_is_refused_and_kept);
   RUN(the_number_of_attachments_is_limited);

@@ -100,14 +100,22 @@ impl Region {
         })
     }
 
-    /// Writes zero to every byte. For memory that no other process looks at yet.
-    pub fn zero(&self) {
-        // SAFETY: the region is mapped; the caller owns these bytes exclusively.
+    /// Writes zero to every byte.
+    ///
+    /// # Safety
+    ///
+    /// The region is writable, and nobody else accesses it meanwhile.
+    pub unsafe fn zero(&self) {
+        // SAFETY: mapped, writable, and the caller's alone.
         unsafe { self.base.write_bytes(0, self.len) }
     }
 
     /// Copies `bytes` to the start of the region; what does not fit is left out.
-    pub fn fill_from(&self, bytes: &[u8]) {
+    ///
+    /// # Safety
+    ///
+    /// The region is writable, and nobody else accesses it meanwhile.
+    pub unsafe fn fill_from(&self, bytes: &[u8]) {
         let len = bytes.len().min(self.len);
         // SAFETY: both sides are at least `len` long and cannot overlap: `bytes` is private.
         unsafe {

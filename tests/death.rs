@@ -177,7 +177,7 @@ fn a_creator_killed_anywhere_is_replaced_at_once() {
     let name = Name::new("creation");
     let victim = Stepped::new(|| (), |()| drop(open_or_create(&name, SIZE)));
     let images = images_of(&name, victim);
-    check_each(&images, 20, |name, context| {
+    check_each(&images, 15, |name, context| {
         // To open is to find it finished or not at all, never to hang or to see it half done.
         match open(name) {
             Ok(_) | Err(Error::NotFound { .. }) => {}

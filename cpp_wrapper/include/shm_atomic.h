@@ -27,6 +27,10 @@
 /// @tparam TableType table_type of the segment
 template <shmds::always_lock_free T, class TableType = shm_table>
 class shm_atomic {
+  // Lock-free, it has no state but the value, so it may stand right on the word.
+  // Unlike std::atomic_ref<T> it is aligned to its size, whatever T asks for.
+  static_assert(sizeof(std::atomic<T>) == sizeof(T) && alignof(std::atomic<T>) <= sizeof(T));
+
  public:
   using value_type = T;       ///< value
   using difference_type = T;  ///< operand of addition and subtraction
@@ -42,7 +46,7 @@ class shm_atomic {
   ///         what exists, segment or table full
   shm_atomic(posix_shm_impl<TableType>& segment, std::string_view name, T initial = T{})
       : handle_(attach(segment, name, initial)),
-        word_(static_cast<T*>(shmds_atomic_data(handle_))) {}
+        word_(static_cast<std::atomic<T>*>(shmds_atomic_data(handle_))) {}
   /// Never called: a segment with another table is an error of the compiler.
   shm_atomic(shmds::detail::unsuitable_segment<TableType>, std::string_view, T = T{});
 
@@ -56,7 +60,7 @@ class shm_atomic {
 
   /// Replaces the value.
   void store(T desired, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    ref().store(desired, order);
+    word_->store(desired, order);
   }
   /// store(desired); returns `desired`.
   T operator=(T desired) noexcept {
@@ -66,14 +70,14 @@ class shm_atomic {
 
   /// The value.
   T load(std::memory_order order = std::memory_order_seq_cst) const noexcept {
-    return ref().load(order);
+    return word_->load(order);
   }
   /// load().
   operator T() const noexcept { return load(); }
 
   /// Replaces the value; returns the one before.
   T exchange(T desired, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return ref().exchange(desired, order);
+    return word_->exchange(desired, order);
   }
 
   /// Replaces the value by `desired` if it is bitwise equal to `expected`;
@@ -81,108 +85,108 @@ class shm_atomic {
   /// @return whether the value was replaced
   bool compare_exchange_weak(T& expected, T desired, std::memory_order success,
                              std::memory_order failure) noexcept {
-    return ref().compare_exchange_weak(expected, desired, success, failure);
+    return word_->compare_exchange_weak(expected, desired, success, failure);
   }
   /// @copydoc compare_exchange_weak(T&, T, std::memory_order, std::memory_order)
   bool compare_exchange_weak(T& expected, T desired,
                              std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return ref().compare_exchange_weak(expected, desired, order);
+    return word_->compare_exchange_weak(expected, desired, order);
   }
   /// @copydoc compare_exchange_weak(T&, T, std::memory_order, std::memory_order)
   bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
                                std::memory_order failure) noexcept {
-    return ref().compare_exchange_strong(expected, desired, success, failure);
+    return word_->compare_exchange_strong(expected, desired, success, failure);
   }
   /// @copydoc compare_exchange_weak(T&, T, std::memory_order, std::memory_order)
   bool compare_exchange_strong(T& expected, T desired,
                                std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return ref().compare_exchange_strong(expected, desired, order);
+    return word_->compare_exchange_strong(expected, desired, order);
   }
 
   /// Adds; returns the value before. Integers wrap.
   T fetch_add(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
     requires shmds::atomic_arithmetic<T>
   {
-    return ref().fetch_add(operand, order);
+    return word_->fetch_add(operand, order);
   }
   /// Subtracts; returns the value before. Integers wrap.
   T fetch_sub(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
     requires shmds::atomic_arithmetic<T>
   {
-    return ref().fetch_sub(operand, order);
+    return word_->fetch_sub(operand, order);
   }
   /// Bitwise and; returns the value before.
   T fetch_and(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref().fetch_and(operand, order);
+    return word_->fetch_and(operand, order);
   }
   /// Bitwise or; returns the value before.
   T fetch_or(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref().fetch_or(operand, order);
+    return word_->fetch_or(operand, order);
   }
   /// Bitwise exclusive or; returns the value before.
   T fetch_xor(T operand, std::memory_order order = std::memory_order_seq_cst) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref().fetch_xor(operand, order);
+    return word_->fetch_xor(operand, order);
   }
 
   /// Adds one; returns the new value.
   T operator++() noexcept
     requires shmds::atomic_integer<T>
   {
-    return ++ref();
+    return ++*word_;
   }
   /// Adds one; returns the value before.
   T operator++(int) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref()++;
+    return (*word_)++;
   }
   /// Subtracts one; returns the new value.
   T operator--() noexcept
     requires shmds::atomic_integer<T>
   {
-    return --ref();
+    return --*word_;
   }
   /// Subtracts one; returns the value before.
   T operator--(int) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref()--;
+    return (*word_)--;
   }
   /// Adds; returns the new value.
   T operator+=(T operand) noexcept
     requires shmds::atomic_arithmetic<T>
   {
-    return ref() += operand;
+    return *word_ += operand;
   }
   /// Subtracts; returns the new value.
   T operator-=(T operand) noexcept
     requires shmds::atomic_arithmetic<T>
   {
-    return ref() -= operand;
+    return *word_ -= operand;
   }
   /// Bitwise and; returns the new value.
   T operator&=(T operand) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref() &= operand;
+    return *word_ &= operand;
   }
   /// Bitwise or; returns the new value.
   T operator|=(T operand) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref() |= operand;
+    return *word_ |= operand;
   }
   /// Bitwise exclusive or; returns the new value.
   T operator^=(T operand) noexcept
     requires shmds::atomic_integer<T>
   {
-    return ref() ^= operand;
+    return *word_ ^= operand;
   }
 
   /// The name as the table keeps it; valid until the segment object is destroyed.
@@ -201,10 +205,8 @@ class shm_atomic {
     return handle;
   }
 
-  std::atomic_ref<T> ref() const noexcept { return std::atomic_ref<T>(*word_); }
-
   shmds_atomic* handle_;
-  T* word_;
+  std::atomic<T>* word_;
 };
 
 /// A named atomic bool.

@@ -4,6 +4,8 @@
 #define SHMDS_TESTS_SUPPORT_HPP
 
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,11 +87,17 @@ class gate {
   std::array<int, 2> ends_{};
 };
 
+// Thrown in a child process when this machine does not let it do what it must.
+struct not_possible_here {};
+
 // A forked process that runs `body` and exits: 0 when body returns true, 1 when
 // it returns false, 2 when it throws. Assertions of the test framework belong to
 // the parent; the child only tells.
 class child {
  public:
+  // What wait() returns when the body threw not_possible_here.
+  static constexpr int skipped = 77;
+
   template <class Body>
   explicit child(Body&& body) : pid_(fork()) {
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
@@ -132,6 +140,8 @@ class child {
     int code = 2;
     try {
       code = body() ? 0 : 1;
+    } catch (const not_possible_here&) {
+      code = skipped;
     } catch (const std::exception& failure) {
       const std::string text = std::string("in a child process: ") + failure.what() + "\n";
       if (write(STDERR_FILENO, text.data(), text.size()) < 0) code = 3;
@@ -141,6 +151,18 @@ class child {
 
   pid_t pid_;
 };
+
+// Gives the calling process, which must be a child of the test, a /dev/shm of its
+// own with room for `bytes`. What fills memory runs in there, so that no fault of
+// the library can take the machine's.
+inline void use_private_shm(size_t bytes) {
+  const std::string room = "size=" + std::to_string(bytes);
+  if ((unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ||
+      mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      mount("tmpfs", "/dev/shm", "tmpfs", 0, room.c_str()) != 0) {
+    throw not_possible_here();
+  }
+}
 
 // Polls until `condition` holds; false when it does not within `limit`.
 template <class Condition>

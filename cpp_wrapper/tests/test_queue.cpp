@@ -115,7 +115,7 @@ TEST_CASE("a queue gives elements back in order", "[queue]") {
 TEST_CASE("all of a queue's capacity is usable, lap after lap", "[queue]") {
   const segment_name name;
   posix_shm shm(name, 1000);
-  const size_t capacity = GENERATE(1, 2, 3, 5, 8, 100);
+  const size_t capacity = GENERATE(as<size_t>{}, 1, 2, 3, 5, 8, 100);
   shm_queue<int> queue(shm, "queue", capacity);
   int next = 0;
   int expected = 0;
@@ -276,7 +276,7 @@ TEST_CASE("threads share one queue object and lose nothing", "[queue]") {
   constexpr std::uint32_t each = 20'000;
   const segment_name name;
   posix_shm shm(name, 10'000);
-  const size_t capacity = GENERATE(1, 7, 100);
+  const size_t capacity = GENERATE(as<size_t>{}, 1, 7, 100);
   shm_queue<tagged> queue(shm, "queue", capacity);
   std::vector<std::atomic<int>> seen(producers * each);
   std::atomic<std::uint32_t> taken = 0;

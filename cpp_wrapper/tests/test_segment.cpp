@@ -60,7 +60,7 @@ void write_foreign(const segment_name& name, size_t bytes) {
 TEMPLATE_TEST_CASE("every attacher sees the size given at creation", "[segment]", posix_shm_small,
                    posix_shm, posix_shm_large, posix_shm_huge) {
   const segment_name name;
-  const size_t size = GENERATE(1, 1000, 4096, 1'000'003);
+  const size_t size = GENERATE(as<size_t>{}, 1, 1000, 4096, 1'000'003);
   TestType creator(name, size);
   TestType by_name(name);
   TestType by_size(name, 1);
@@ -229,7 +229,7 @@ TEST_CASE("a segment smaller than asked is an error with both sizes", "[segment]
 TEST_CASE("another table type is an error with both geometries", "[segment]") {
   const segment_name name;
   posix_shm_large shm(name, 1000);
-  for (const size_t size : {0, 1000}) {
+  for (const size_t size : {size_t{0}, size_t{1000}}) {
     const auto failure = failure_of([&] { posix_shm_small other(name, size); });
     CHECK(failure.status == SHMDS_E_GEOMETRY);
     CHECK_THAT(failure.what, ContainsSubstring("64"));
@@ -242,7 +242,7 @@ TEST_CASE("another table type is an error with both geometries", "[segment]") {
 TEST_CASE("what is no segment of ours is refused", "[segment]") {
   const segment_name name;
   write_foreign(name, 100'000);
-  for (const size_t size : {0, 1000}) {
+  for (const size_t size : {size_t{0}, size_t{1000}}) {
     const auto failure = failure_of([&] { posix_shm shm(name, size); });
     CHECK(failure.status == SHMDS_E_FOREIGN);
     CHECK_THAT(failure.what, ContainsSubstring(name.str()));
@@ -383,16 +383,55 @@ TEST_CASE("a full table is an error that changes nothing", "[segment]") {
 }
 
 TEST_CASE("a segment larger than memory is accepted, what no longer fits is not", "[segment]") {
-  const segment_name name;
-  const size_t terabyte = size_t{1} << 40;
-  posix_shm shm(name, 2 * terabyte);
-  CHECK(shm.get_total_size() == 2 * terabyte);
-  const auto failure = failure_of([&] { shm_array<char>(shm, "sea", terabyte); });
-  CHECK(failure.status == SHMDS_E_NO_SPACE);
-  CHECK(shm.get_table()->find("sea") == nullptr);
-  shm_array<char> drop(shm, "drop", 100);
-  drop[99] = 'x';
-  CHECK(drop[99] == 'x');
+  test::child asker([] {
+    test::use_private_shm(size_t{16} << 20);
+    const size_t terabyte = size_t{1} << 40;
+    const segment_name name;
+    posix_shm shm(name, 2 * terabyte);
+    const auto failure = failure_of([&] { shm_array<char>(shm, "sea", terabyte); });
+    if (shm.get_total_size() != 2 * terabyte || failure.status != SHMDS_E_NO_SPACE) return false;
+    if (shm.get_table()->find("sea") != nullptr) return false;
+    shm_array<char> drop(shm, "drop", 100);
+    drop[99] = 'x';
+    return drop[99] == 'x';
+  });
+  const int outcome = asker.wait();
+  if (outcome == test::child::skipped) {
+    WARN("no private /dev/shm on this machine: not tested");
+  } else {
+    CHECK(outcome == 0);
+  }
+}
+
+TEST_CASE("a full /dev/shm is an error at creation, never a signal later", "[segment]") {
+  test::child filler([] {
+    test::use_private_shm(size_t{16} << 20);
+    const size_t megabyte = size_t{1} << 20;
+    const segment_name name;
+    posix_shm shm(name, 64 * megabyte);
+    std::vector<shm_array<char>> arrays;
+    test::failure failure;
+    while (failure.status == SHMDS_OK && arrays.size() < 64) {
+      failure = failure_of([&] {
+        arrays.emplace_back(shm, "array" + std::to_string(arrays.size()), megabyte).fill('x');
+      });
+    }
+    if (failure.status != SHMDS_E_NO_SPACE || arrays.size() < 8) return false;
+    const segment_name second;
+    if (failure_of([&] { posix_shm all(second, 32 * megabyte, {.commit = true}); }).status !=
+        SHMDS_E_NO_SPACE) {
+      return false;
+    }
+    return std::ranges::all_of(arrays, [](const auto& array) {
+      return std::ranges::all_of(array, [](char value) { return value == 'x'; });
+    });
+  });
+  const int outcome = filler.wait();
+  if (outcome == test::child::skipped) {
+    WARN("no private /dev/shm on this machine: not tested");
+  } else {
+    CHECK(outcome == 0);
+  }
 }
 
 TEST_CASE("a segment class derived from ours works as ours", "[segment]") {

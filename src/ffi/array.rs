@@ -1,9 +1,6 @@
 //! Arrays in C.
 
-use super::{
-    boundary, getter, object, output, shmds_segment, shmds_status, status::SHMDS_OK, string,
-};
-use crate::error::Result;
+use super::{boundary, getter, obtain, shmds_segment, shmds_status, structure};
 use crate::segment::Intent;
 use crate::structures::array::{Array, Params};
 use core::ffi::{c_char, c_void};
@@ -18,43 +15,12 @@ pub struct shmds_array {
     _opaque: [u8; 0],
 }
 
-/// # Safety
-///
-/// As for the three functions that call it.
-unsafe fn obtain(
-    segment: *mut shmds_segment,
-    name: *const c_char,
-    intent: Intent,
-    params: Params,
-    out: *mut *mut shmds_array,
-) -> Result<shmds_status> {
-    // SAFETY: as promised to us.
-    let (segment, name, out) = unsafe {
-        (
-            object(segment.cast_const(), "segment")?,
-            string(name, "name")?,
-            output(out, "out")?,
-        )
-    };
-    let array: &Array = segment.0.obtain(name, intent, &params)?;
-    *out = core::ptr::from_ref(array).cast_mut().cast();
-    Ok(SHMDS_OK)
-}
-
 fn params(elem_size: usize, elem_align: usize, count: usize) -> Params {
     Params {
         elem_size: elem_size as u64,
         elem_align: elem_align as u64,
         count: count as u64,
     }
-}
-
-/// # Safety
-///
-/// `array` is NULL or came from `obtain`.
-unsafe fn core<'a>(array: *const shmds_array) -> Option<&'a Array> {
-    // SAFETY: as promised to us; `obtain` cast it from this type.
-    unsafe { array.cast::<Array>().as_ref() }
 }
 
 /// Creates an array of `count` elements of `elem_size` bytes, all zero.
@@ -85,7 +51,7 @@ pub unsafe extern "C" fn shmds_array_create(
 ) -> shmds_status {
     let params = params(elem_size, elem_align, count);
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, Intent::Create, params, out) })
+    boundary(|| unsafe { obtain::<Array, _>(segment, name, Intent::Create, &params, out) })
 }
 
 /// Opens an array that exists. `count` 0 accepts any.
@@ -115,7 +81,7 @@ pub unsafe extern "C" fn shmds_array_open(
 ) -> shmds_status {
     let params = params(elem_size, elem_align, count);
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, Intent::Open, params, out) })
+    boundary(|| unsafe { obtain::<Array, _>(segment, name, Intent::Open, &params, out) })
 }
 
 /// Opens an array, creating it if it does not exist.
@@ -143,7 +109,7 @@ pub unsafe extern "C" fn shmds_array_open_or_create(
 ) -> shmds_status {
     let params = params(elem_size, elem_align, count);
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, Intent::OpenOrCreate, params, out) })
+    boundary(|| unsafe { obtain::<Array, _>(segment, name, Intent::OpenOrCreate, &params, out) })
 }
 
 /// Address of the first element; NULL for NULL. Read-only memory in a read-only
@@ -156,7 +122,7 @@ pub unsafe extern "C" fn shmds_array_open_or_create(
 pub unsafe extern "C" fn shmds_array_data(array: *const shmds_array) -> *mut c_void {
     getter(core::ptr::null_mut(), || {
         // SAFETY: as promised to us.
-        let array = unsafe { core(array) }?;
+        let array = unsafe { structure::<Array, _>(array) }?;
         Some(array.data().as_ptr().cast())
     })
 }
@@ -170,7 +136,7 @@ pub unsafe extern "C" fn shmds_array_data(array: *const shmds_array) -> *mut c_v
 pub unsafe extern "C" fn shmds_array_count(array: *const shmds_array) -> usize {
     getter(0, || {
         // SAFETY: as promised to us.
-        let array = unsafe { core(array) }?;
+        let array = unsafe { structure::<Array, _>(array) }?;
         Some(array.count() as usize)
     })
 }
@@ -184,7 +150,7 @@ pub unsafe extern "C" fn shmds_array_count(array: *const shmds_array) -> usize {
 pub unsafe extern "C" fn shmds_array_elem_size(array: *const shmds_array) -> usize {
     getter(0, || {
         // SAFETY: as promised to us.
-        let array = unsafe { core(array) }?;
+        let array = unsafe { structure::<Array, _>(array) }?;
         Some(array.elem_size() as usize)
     })
 }
@@ -199,7 +165,7 @@ pub unsafe extern "C" fn shmds_array_elem_size(array: *const shmds_array) -> usi
 pub unsafe extern "C" fn shmds_array_name(array: *const shmds_array) -> *const c_char {
     getter(core::ptr::null(), || {
         // SAFETY: as promised to us.
-        let array = unsafe { core(array) }?;
+        let array = unsafe { structure::<Array, _>(array) }?;
         Some(array.name().as_ptr())
     })
 }

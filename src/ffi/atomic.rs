@@ -1,7 +1,8 @@
 //! Atomics in C.
 
 use super::{
-    boundary, getter, null, object, output, shmds_segment, shmds_status, status::SHMDS_OK, string,
+    boundary, getter, null, obtain, output, shmds_segment, shmds_status, status::SHMDS_OK,
+    structure,
 };
 use crate::error::Result;
 use crate::segment::Intent;
@@ -20,53 +21,29 @@ pub struct shmds_atomic {
     _opaque: [u8; 0],
 }
 
+/// What an atomic is created with.
+///
 /// # Safety
 ///
-/// As for the three functions that call it.
-unsafe fn obtain(
-    segment: *mut shmds_segment,
-    name: *const c_char,
-    elem_size: usize,
-    initial: *const c_void,
-    intent: Intent,
-    out: *mut *mut shmds_atomic,
-) -> Result<shmds_status> {
-    // SAFETY: as promised to us.
-    let (segment, name, out) = unsafe {
-        (
-            object(segment.cast_const(), "segment")?,
-            string(name, "name")?,
-            output(out, "out")?,
-        )
-    };
+/// `initial` is NULL or has `elem_size` readable bytes.
+unsafe fn params(elem_size: usize, initial: *const c_void) -> Params {
     let mut bytes = [0_u8; 16];
-    if !initial.is_null() && intent != Intent::Open && elem_size <= bytes.len() {
+    if !initial.is_null() && elem_size <= bytes.len() {
         // SAFETY: `initial` has `elem_size` bytes, no more than `bytes`.
         unsafe { core::ptr::copy_nonoverlapping(initial.cast(), bytes.as_mut_ptr(), elem_size) };
     }
-    let params = Params {
+    Params {
         elem_size: elem_size as u64,
         initial: u128::from_le_bytes(bytes),
-    };
-    let atomic: &Atomic = segment.0.obtain(name, intent, &params)?;
-    *out = core::ptr::from_ref(atomic).cast_mut().cast();
-    Ok(SHMDS_OK)
+    }
 }
 
 /// # Safety
 ///
-/// `atomic` is NULL or came from `obtain`.
-unsafe fn core<'a>(atomic: *const shmds_atomic) -> Option<&'a Atomic> {
-    // SAFETY: as promised to us; `obtain` cast it from this type.
-    unsafe { atomic.cast::<Atomic>().as_ref() }
-}
-
-/// # Safety
-///
-/// As for `core`.
+/// `atomic` is NULL or open.
 unsafe fn required<'a>(atomic: *const shmds_atomic) -> Result<&'a Atomic> {
     // SAFETY: as promised to us.
-    unsafe { core(atomic) }.ok_or_else(|| null("atomic"))
+    unsafe { structure::<Atomic, _>(atomic) }.ok_or_else(|| null("atomic"))
 }
 
 /// Creates an atomic of `elem_size` bytes: 1, 2, 4, 8 or 16. `initial` points at its
@@ -94,7 +71,10 @@ pub unsafe extern "C" fn shmds_atomic_create(
     out: *mut *mut shmds_atomic,
 ) -> shmds_status {
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, elem_size, initial, Intent::Create, out) })
+    boundary(|| unsafe {
+        let params = params(elem_size, initial);
+        obtain::<Atomic, _>(segment, name, Intent::Create, &params, out)
+    })
 }
 
 /// Opens an atomic that exists and leaves its value alone; `initial` is ignored.
@@ -120,7 +100,11 @@ pub unsafe extern "C" fn shmds_atomic_open(
     out: *mut *mut shmds_atomic,
 ) -> shmds_status {
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, elem_size, initial, Intent::Open, out) })
+    let _ = initial; // It has its value already.
+    boundary(|| unsafe {
+        let params = params(elem_size, core::ptr::null());
+        obtain::<Atomic, _>(segment, name, Intent::Open, &params, out)
+    })
 }
 
 /// Opens an atomic and leaves its value alone, or creates it with the value at
@@ -146,7 +130,10 @@ pub unsafe extern "C" fn shmds_atomic_open_or_create(
     out: *mut *mut shmds_atomic,
 ) -> shmds_status {
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, elem_size, initial, Intent::OpenOrCreate, out) })
+    boundary(|| unsafe {
+        let params = params(elem_size, initial);
+        obtain::<Atomic, _>(segment, name, Intent::OpenOrCreate, &params, out)
+    })
 }
 
 /// Address of the word, aligned to its size, for the compiler's own atomic
@@ -159,7 +146,7 @@ pub unsafe extern "C" fn shmds_atomic_open_or_create(
 pub unsafe extern "C" fn shmds_atomic_data(atomic: *const shmds_atomic) -> *mut c_void {
     getter(core::ptr::null_mut(), || {
         // SAFETY: as promised to us.
-        let atomic = unsafe { core(atomic) }?;
+        let atomic = unsafe { structure::<Atomic, _>(atomic) }?;
         Some(atomic.data().as_ptr().cast())
     })
 }
@@ -173,7 +160,7 @@ pub unsafe extern "C" fn shmds_atomic_data(atomic: *const shmds_atomic) -> *mut 
 pub unsafe extern "C" fn shmds_atomic_elem_size(atomic: *const shmds_atomic) -> usize {
     getter(0, || {
         // SAFETY: as promised to us.
-        let atomic = unsafe { core(atomic) }?;
+        let atomic = unsafe { structure::<Atomic, _>(atomic) }?;
         Some(atomic.elem_size() as usize)
     })
 }
@@ -188,7 +175,7 @@ pub unsafe extern "C" fn shmds_atomic_elem_size(atomic: *const shmds_atomic) -> 
 pub unsafe extern "C" fn shmds_atomic_name(atomic: *const shmds_atomic) -> *const c_char {
     getter(core::ptr::null(), || {
         // SAFETY: as promised to us.
-        let atomic = unsafe { core(atomic) }?;
+        let atomic = unsafe { structure::<Atomic, _>(atomic) }?;
         Some(atomic.name().as_ptr())
     })
 }
@@ -208,7 +195,7 @@ pub unsafe extern "C" fn shmds_atomic_load(
     boundary(|| {
         // SAFETY: as promised to us.
         let (atomic, value) = unsafe { (required(atomic)?, output(value, "value")?) };
-        *value = atomic.load()?;
+        value.write(atomic.load()?);
         Ok(SHMDS_OK)
     })
 }

@@ -20,7 +20,10 @@ pub use status::*;
 pub use table::*;
 
 use crate::error::{Error, Result};
+use crate::segment::Intent;
+use crate::structures::Structure;
 use core::ffi::{CStr, c_char};
+use core::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the body of an exported function: errors and panics become a status and
@@ -52,14 +55,14 @@ unsafe fn object<'a, T>(pointer: *const T, argument: &str) -> Result<&'a T> {
     unsafe { pointer.as_ref() }.ok_or_else(|| null(argument))
 }
 
-/// The place for an output.
+/// The place for an output, which may not be initialised yet.
 ///
 /// # Safety
 ///
 /// `pointer` is NULL, or valid for writing for the duration of the call.
-unsafe fn output<'a, T>(pointer: *mut T, argument: &str) -> Result<&'a mut T> {
+unsafe fn output<'a, T>(pointer: *mut T, argument: &str) -> Result<&'a mut MaybeUninit<T>> {
     // SAFETY: NULL or valid, says the caller.
-    unsafe { pointer.as_mut() }.ok_or_else(|| null(argument))
+    unsafe { pointer.cast::<MaybeUninit<T>>().as_mut() }.ok_or_else(|| null(argument))
 }
 
 /// The bytes of a C string.
@@ -92,13 +95,80 @@ fn null(argument: &str) -> Error {
     Error::argument(format!("{argument} is NULL; expected a valid pointer"))
 }
 
-/// Checks the first word of a structure that the library fills in.
-fn check_struct_size<T>(found: usize, argument: &str) -> Result<()> {
-    if found == size_of::<T>() {
-        return Ok(());
+/// A structure that the library fills in.
+///
+/// # Safety
+///
+/// `repr(C)` without padding, `struct_size: usize` first, and newer versions only longer.
+unsafe trait Info {}
+
+/// Fills in as much of a structure as its caller knows of.
+///
+/// # Safety
+///
+/// `pointer` is NULL, or has as many writable bytes as its first word says.
+unsafe fn fill<T: Info>(
+    pointer: *mut T,
+    argument: &str,
+    value: impl FnOnce() -> Result<T>,
+) -> Result<()> {
+    if pointer.is_null() {
+        return Err(null(argument));
     }
-    Err(Error::argument(format!(
-        "{argument}->struct_size is {found}; expected {}",
-        size_of::<T>()
-    )))
+    // SAFETY: every version of the structure has its first word.
+    let given = unsafe { pointer.cast::<usize>().read() };
+    let known = size_of::<T>();
+    if given < known {
+        return Err(Error::argument(format!(
+            "{argument}->struct_size is {given}; expected {known}"
+        )));
+    }
+    let value = value()?;
+    // The first word stays as the caller set it.
+    let word = size_of::<usize>();
+    // SAFETY: both have `known` bytes, and do not overlap: `value` is ours.
+    unsafe {
+        let source = core::ptr::from_ref(&value).cast::<u8>().add(word);
+        pointer
+            .cast::<u8>()
+            .add(word)
+            .copy_from_nonoverlapping(source, known - word);
+    }
+    Ok(())
+}
+
+/// Creates or opens a structure and hands its handle out.
+///
+/// # Safety
+///
+/// `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid, and
+/// `H` is the opaque type that stands for `S`.
+unsafe fn obtain<S: Structure, H>(
+    segment: *mut shmds_segment,
+    name: *const c_char,
+    intent: Intent,
+    params: &S::Params,
+    out: *mut *mut H,
+) -> Result<shmds_status> {
+    // SAFETY: as promised to us.
+    let (segment, name, out) = unsafe {
+        (
+            object(segment.cast_const(), "segment")?,
+            string(name, "name")?,
+            output(out, "out")?,
+        )
+    };
+    let structure: &S = segment.0.obtain(name, intent, params)?;
+    out.write(core::ptr::from_ref(structure).cast_mut().cast());
+    Ok(SHMDS_OK)
+}
+
+/// The structure behind a handle that [`obtain`] made.
+///
+/// # Safety
+///
+/// `handle` is NULL or open, and `H` is the opaque type that stands for `S`.
+unsafe fn structure<'a, S, H>(handle: *const H) -> Option<&'a S> {
+    // SAFETY: as promised to us; `obtain` cast it from this type.
+    unsafe { handle.cast::<S>().as_ref() }
 }

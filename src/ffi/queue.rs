@@ -1,11 +1,10 @@
 //! Queues in C.
 
 use super::{
-    boundary, getter, null, object, output, shmds_segment, shmds_status,
+    boundary, getter, null, obtain, shmds_segment, shmds_status,
     status::{SHMDS_EMPTY, SHMDS_FULL, SHMDS_OK},
-    string,
+    structure,
 };
-use crate::error::Result;
 use crate::segment::Intent;
 use crate::structures::queue::{Params, Queue};
 use core::ffi::{c_char, c_void};
@@ -25,43 +24,12 @@ pub struct shmds_queue {
     _opaque: [u8; 0],
 }
 
-/// # Safety
-///
-/// As for the three functions that call it.
-unsafe fn obtain(
-    segment: *mut shmds_segment,
-    name: *const c_char,
-    intent: Intent,
-    params: Params,
-    out: *mut *mut shmds_queue,
-) -> Result<shmds_status> {
-    // SAFETY: as promised to us.
-    let (segment, name, out) = unsafe {
-        (
-            object(segment.cast_const(), "segment")?,
-            string(name, "name")?,
-            output(out, "out")?,
-        )
-    };
-    let queue: &Queue = segment.0.obtain(name, intent, &params)?;
-    *out = core::ptr::from_ref(queue).cast_mut().cast();
-    Ok(SHMDS_OK)
-}
-
 fn params(elem_size: usize, elem_align: usize, capacity: usize) -> Params {
     Params {
         elem_size: elem_size as u64,
         elem_align: elem_align as u64,
         capacity: capacity as u64,
     }
-}
-
-/// # Safety
-///
-/// `queue` is NULL or came from `obtain`.
-unsafe fn core<'a>(queue: *const shmds_queue) -> Option<&'a Queue> {
-    // SAFETY: as promised to us; `obtain` cast it from this type.
-    unsafe { queue.cast::<Queue>().as_ref() }
 }
 
 /// Creates a queue for `capacity` elements of `elem_size` bytes.
@@ -92,7 +60,7 @@ pub unsafe extern "C" fn shmds_queue_create(
 ) -> shmds_status {
     let params = params(elem_size, elem_align, capacity);
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, Intent::Create, params, out) })
+    boundary(|| unsafe { obtain::<Queue, _>(segment, name, Intent::Create, &params, out) })
 }
 
 /// Opens a queue that exists. `capacity` 0 accepts any.
@@ -122,7 +90,7 @@ pub unsafe extern "C" fn shmds_queue_open(
 ) -> shmds_status {
     let params = params(elem_size, elem_align, capacity);
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, Intent::Open, params, out) })
+    boundary(|| unsafe { obtain::<Queue, _>(segment, name, Intent::Open, &params, out) })
 }
 
 /// Opens a queue, creating it if it does not exist.
@@ -150,7 +118,7 @@ pub unsafe extern "C" fn shmds_queue_open_or_create(
 ) -> shmds_status {
     let params = params(elem_size, elem_align, capacity);
     // SAFETY: as promised to us.
-    boundary(|| unsafe { obtain(segment, name, Intent::OpenOrCreate, params, out) })
+    boundary(|| unsafe { obtain::<Queue, _>(segment, name, Intent::OpenOrCreate, &params, out) })
 }
 
 /// Appends a copy of the element at `element`, `elem_size` bytes.
@@ -173,7 +141,7 @@ pub unsafe extern "C" fn shmds_queue_enqueue(
 ) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }.ok_or_else(|| null("queue"))?;
+        let queue = unsafe { structure::<Queue, _>(queue) }.ok_or_else(|| null("queue"))?;
         if element.is_null() {
             return Err(null("element"));
         }
@@ -200,7 +168,7 @@ pub unsafe extern "C" fn shmds_queue_dequeue(
 ) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }.ok_or_else(|| null("queue"))?;
+        let queue = unsafe { structure::<Queue, _>(queue) }.ok_or_else(|| null("queue"))?;
         if element.is_null() {
             return Err(null("element"));
         }
@@ -219,7 +187,7 @@ pub unsafe extern "C" fn shmds_queue_dequeue(
 pub unsafe extern "C" fn shmds_queue_size(queue: *const shmds_queue) -> usize {
     getter(0, || {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }?;
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
         Some(queue.len().ok()? as usize)
     })
 }
@@ -233,7 +201,7 @@ pub unsafe extern "C" fn shmds_queue_size(queue: *const shmds_queue) -> usize {
 pub unsafe extern "C" fn shmds_queue_capacity(queue: *const shmds_queue) -> usize {
     getter(0, || {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }?;
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
         Some(queue.capacity() as usize)
     })
 }
@@ -247,7 +215,7 @@ pub unsafe extern "C" fn shmds_queue_capacity(queue: *const shmds_queue) -> usiz
 pub unsafe extern "C" fn shmds_queue_elem_size(queue: *const shmds_queue) -> usize {
     getter(0, || {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }?;
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
         Some(queue.elem_size() as usize)
     })
 }
@@ -262,7 +230,7 @@ pub unsafe extern "C" fn shmds_queue_elem_size(queue: *const shmds_queue) -> usi
 pub unsafe extern "C" fn shmds_queue_empty(queue: *const shmds_queue) -> bool {
     getter(true, || {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }?;
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
         queue.is_empty().ok()
     })
 }
@@ -277,7 +245,7 @@ pub unsafe extern "C" fn shmds_queue_empty(queue: *const shmds_queue) -> bool {
 pub unsafe extern "C" fn shmds_queue_full(queue: *const shmds_queue) -> bool {
     getter(false, || {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }?;
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
         queue.is_full().ok()
     })
 }
@@ -292,7 +260,7 @@ pub unsafe extern "C" fn shmds_queue_full(queue: *const shmds_queue) -> bool {
 pub unsafe extern "C" fn shmds_queue_slots(queue: *const shmds_queue) -> *mut c_void {
     getter(core::ptr::null_mut(), || {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }?;
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
         Some(queue.slots()?.as_ptr().cast())
     })
 }
@@ -307,7 +275,7 @@ pub unsafe extern "C" fn shmds_queue_slots(queue: *const shmds_queue) -> *mut c_
 pub unsafe extern "C" fn shmds_queue_name(queue: *const shmds_queue) -> *const c_char {
     getter(core::ptr::null(), || {
         // SAFETY: as promised to us.
-        let queue = unsafe { core(queue) }?;
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
         Some(queue.name().as_ptr())
     })
 }

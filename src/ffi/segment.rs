@@ -1,6 +1,9 @@
 //! Segments in C.
 
-use super::{boundary, getter, null, object, output, segment_name, shmds_status, status::SHMDS_OK};
+use super::{
+    Info, boundary, fill, getter, null, object, output, segment_name, shmds_status,
+    status::SHMDS_OK,
+};
 use crate::error::{Error, Result};
 use crate::segment::{self, Intent, Options};
 use crate::structures::Attachment;
@@ -109,6 +112,9 @@ pub struct shmds_segment_info {
     pub readers: u32,
 }
 
+// SAFETY: integers in descending size, `struct_size` first.
+unsafe impl Info for shmds_segment_info {}
+
 /// Reads a structure that begins with its size, whichever version of it the
 /// caller knows: what the caller does not know is zero, what we do not know has
 /// to be.
@@ -160,7 +166,7 @@ unsafe fn attach(
         )
     };
     let attachment = Attachment::new(name, intent, &options)?;
-    *out = Box::into_raw(Box::new(shmds_segment(attachment)));
+    out.write(Box::into_raw(Box::new(shmds_segment(attachment))));
     Ok(SHMDS_OK)
 }
 
@@ -343,7 +349,7 @@ pub unsafe extern "C" fn shmds_segment_ref_count(
     boundary(|| {
         // SAFETY: as promised to us.
         let (segment, count) = unsafe { (object(segment, "segment")?, output(count, "count")?) };
-        *count = segment.0.segment().ref_count()?;
+        count.write(segment.0.segment().ref_count()?);
         Ok(SHMDS_OK)
     })
 }
@@ -363,22 +369,24 @@ pub unsafe extern "C" fn shmds_segment_get_info(
 ) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        let (segment, info) = unsafe { (object(segment, "segment")?, output(info, "info")?) };
-        super::check_struct_size::<shmds_segment_info>(info.struct_size, "info")?;
-        let segment = segment.0.segment();
+        let segment = unsafe { object(segment, "segment")? }.0.segment();
         let geometry = segment.geometry();
-        *info = shmds_segment_info {
-            struct_size: info.struct_size,
-            size: geometry.size,
-            payload_used: segment.payload_used(),
-            file_size: geometry.file_size,
-            max_name_size: geometry.max_name_size as u32,
-            max_entries: geometry.max_entries as u32,
-            entries_used: Table::of(segment)?.count() as u32,
-            max_attachments: geometry.max_attachments as u32,
-            ref_count: segment.ref_count()?,
-            readers: u32::from(segment.has_readers()?),
+        let numbers = || {
+            Ok(shmds_segment_info {
+                struct_size: size_of::<shmds_segment_info>(),
+                size: geometry.size,
+                payload_used: segment.payload_used(),
+                file_size: geometry.file_size,
+                max_name_size: geometry.max_name_size as u32,
+                max_entries: geometry.max_entries as u32,
+                entries_used: Table::of(segment)?.count() as u32,
+                max_attachments: geometry.max_attachments as u32,
+                ref_count: segment.ref_count()?,
+                readers: u32::from(segment.has_readers()?),
+            })
         };
+        // SAFETY: as promised to us.
+        unsafe { fill(info, "info", numbers) }?;
         Ok(SHMDS_OK)
     })
 }

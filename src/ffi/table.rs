@@ -1,7 +1,7 @@
 //! Tables in C: by segment, and by address for the C++ wrapper.
 
 use super::{
-    boundary, check_struct_size, getter, null, object, output, shmds_segment, shmds_status,
+    Info, boundary, fill, getter, null, object, output, shmds_segment, shmds_status,
     status::{SHMDS_EMPTY, SHMDS_OK},
     string,
 };
@@ -40,6 +40,9 @@ pub struct shmds_entry_info {
     pub generation: u32,
 }
 
+// SAFETY: integers in descending size, `struct_size` first.
+unsafe impl Info for shmds_entry_info {}
+
 impl shmds_entry_info {
     fn new(found: &Found) -> Self {
         Self {
@@ -72,16 +75,14 @@ pub unsafe extern "C" fn shmds_segment_find(
 ) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        let (segment, name, info) = unsafe {
-            (
-                object(segment, "segment")?,
-                string(name, "name")?,
-                output(info, "info")?,
-            )
-        };
-        check_struct_size::<shmds_entry_info>(info.struct_size, "info")?;
+        let (segment, name) = unsafe { (object(segment, "segment")?, string(name, "name")?) };
         let table = Table::of(segment.0.segment())?;
-        *info = shmds_entry_info::new(&find(&table, name)?);
+        // SAFETY: as promised to us.
+        unsafe {
+            fill(info, "info", || {
+                Ok(shmds_entry_info::new(&find(&table, name)?))
+            })
+        }?;
         Ok(SHMDS_OK)
     })
 }
@@ -90,7 +91,7 @@ fn find(table: &Table, name: &[u8]) -> Result<Found> {
     let key = table.key(name);
     table.find(&key).ok_or_else(|| Error::NotFound {
         what: "structure",
-        name: key.text().to_owned(),
+        name: key.text(),
         why: "",
     })
 }
@@ -118,8 +119,7 @@ pub unsafe extern "C" fn shmds_segment_entry_at(
 ) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        let (segment, info) = unsafe { (object(segment, "segment")?, output(info, "info")?) };
-        check_struct_size::<shmds_entry_info>(info.struct_size, "info")?;
+        let segment = unsafe { object(segment, "segment")? };
         if name.is_null() && name_capacity > 0 {
             return Err(null("name"));
         }
@@ -133,7 +133,8 @@ pub unsafe extern "C" fn shmds_segment_entry_at(
         let Some((found, text)) = table.get(u64::from(index)) else {
             return Ok(SHMDS_EMPTY);
         };
-        *info = shmds_entry_info::new(&found);
+        // SAFETY: as promised to us.
+        unsafe { fill(info, "info", || Ok(shmds_entry_info::new(&found))) }?;
         if name_capacity > 0 {
             let len = text.len().min(name_capacity - 1);
             // SAFETY: `name` has `name_capacity` bytes, more than `len`.
@@ -212,6 +213,11 @@ unsafe fn place<'a>(
 unsafe fn characters<'a>(name: *const c_char, length: usize) -> Result<&'a [u8]> {
     if name.is_null() {
         return Err(null("name"));
+    }
+    if length > isize::MAX as usize {
+        return Err(Error::argument(format!(
+            "name_length is {length}; expected the length of a name"
+        )));
     }
     // SAFETY: as promised to us.
     Ok(unsafe { core::slice::from_raw_parts(name.cast(), length) })
@@ -324,7 +330,7 @@ pub unsafe extern "C" fn shmds_table_find(
         };
         let table = place.table()?;
         let found = find(&table, name)?;
-        *entry = table.address_of(found.index)?.as_ptr().cast();
+        entry.write(table.address_of(found.index)?.as_ptr().cast());
         Ok(SHMDS_OK)
     })
 }

@@ -10,13 +10,13 @@
 
 use super::Segment;
 use super::fork;
-use super::layout::{self, BIRTH, Geometry, Header, LAYOUT_VERSION, MAGIC};
+use super::layout::{self, BIRTH, COMMITTED, Geometry, Header, LAYOUT_VERSION, MAGIC};
 use super::lease::{INIT_BYTE, Lease};
 use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::sys::{self, Access, Lock, Mapping};
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 use core::time::Duration;
 use std::ffi::CString;
 use std::io;
@@ -218,7 +218,8 @@ fn check_options(name: &Name, intent: Intent, options: &Options) -> Result<Optio
             "size is 0; creating needs the number of payload bytes",
         ));
     }
-    match Geometry::new(options.size, options.max_attachments, name_size, entries) {
+    let (size, attachments) = (options.size, options.max_attachments);
+    match Geometry::new(size, attachments, name_size, entries, options.commit) {
         Some(plan) => Ok(Some(plan)),
         None => Err(Error::TooLarge {
             name: name.plain.to_owned(),
@@ -279,34 +280,45 @@ fn try_attach(
     }
 }
 
+/// Eight bytes from a segment.
+fn word(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |word, &byte| word << 8 | u64::from(byte))
+}
+
 /// How far a file has come, or why it is no segment that we can use.
 fn look(name: &Name, file: &OwnedFd) -> Result<Stage> {
     let reading = "read its header";
-    let word = |offset: usize| -> Result<Option<u64>> {
-        let mut bytes = [0; 8];
-        match sys::read_at(file, &mut bytes, offset as u64) {
-            Ok(8) => Ok(Some(u64::from_le_bytes(bytes))),
-            Ok(_) => Ok(None),
-            Err(error) => Err(name.error(reading, &error)),
-        }
+    let read = |bytes: &mut [u8], offset: usize| {
+        sys::read_at(file, bytes, offset as u64).map_err(|error| name.error(reading, &error))
     };
-    let foreign = |found: &str| Error::Foreign {
+    let foreign = |found: String| Error::Foreign {
         name: name.plain.to_owned(),
-        found: found.to_owned(),
+        found,
     };
-    let file_status = || sys::status(file).map_err(|error| name.error(reading, &error));
-    // The magic first: what is read after it is what was written before it.
-    match word(offset_of!(Header, magic))? {
-        Some(MAGIC) => {}
-        None if file_status()?.size == 0 => return Ok(Stage::Unborn),
-        None => return Err(foreign("a file of a few bytes")),
-        Some(0) if word(offset_of!(Header, birth))? == Some(BIRTH) => return Ok(Stage::Unborn),
-        // A creator that starts over may have emptied the file meanwhile.
-        Some(0) if file_status()?.size == 0 => return Ok(Stage::Unborn),
-        Some(found) => return Err(foreign(&format!("a file that begins with {found:#018x}"))),
+    // Magic and birth mark in one look, for a creator writes them in one.
+    let mut start = [0; 16];
+    match read(&mut start, 0)? {
+        16 => {}
+        0 => return Ok(Stage::Unborn),
+        len => return Err(foreign(format!("a file of {len} bytes"))),
     }
+    let (magic, birth) = (word(&start[..8]), word(&start[8..]));
+    match (magic, birth) {
+        (MAGIC, BIRTH) => {}
+        (0, BIRTH) => return Ok(Stage::Unborn),
+        _ => return Err(foreign(format!("a file that begins with {magic:#018x}"))),
+    }
+    // What is read after the magic is what was written before it.
+    fence(Ordering::Acquire);
     let constant = |offset: usize| -> Result<u64> {
-        word(offset)?.ok_or_else(|| Error::corrupt(name.plain, "the segment header"))
+        let mut bytes = [0; 8];
+        match read(&mut bytes, offset)? {
+            8 => Ok(word(&bytes)),
+            _ => Err(Error::corrupt(name.plain, "the segment header")),
+        }
     };
     let found = (
         constant(offset_of!(Header, layout_version))?,
@@ -329,6 +341,7 @@ fn look(name: &Name, file: &OwnedFd) -> Result<Stage> {
         members_offset: constant(offset_of!(Header, members_offset))?,
         owners_offset: constant(offset_of!(Header, owners_offset))?,
         table_offset: constant(offset_of!(Header, table_offset))?,
+        committed: constant(offset_of!(Header, options))? & COMMITTED != 0,
     };
     if !geometry.is_sound() {
         return Err(Error::corrupt(
@@ -336,7 +349,8 @@ fn look(name: &Name, file: &OwnedFd) -> Result<Stage> {
             "the geometry in the segment header",
         ));
     }
-    let found = file_status()?.size;
+    let status = sys::status(file).map_err(|error| name.error(reading, &error))?;
+    let found = status.size;
     if found < geometry.file_size {
         return Err(Error::Truncated {
             name: name.plain.to_owned(),
@@ -382,7 +396,14 @@ fn map(name: &Name, file: OwnedFd, geometry: Geometry, options: &Options) -> Res
                 _ => name.error("map it", &error),
             }
         })?;
-    Segment::assemble(name.plain, file, mapping, geometry, options)
+    Segment::assemble(
+        name.plain,
+        name.path.clone(),
+        file,
+        mapping,
+        geometry,
+        options,
+    )
 }
 
 /// Initialises an unborn file, unless a living process is about to.
@@ -396,7 +417,7 @@ fn initialise(
     let lease = {
         fork::watch_forks().map_err(|error| name.error(locking, &error))?;
         let process = fork::lock_process();
-        let open = || sys::reopen(&file, false);
+        let open = || sys::reopen(&file, &name.path, false);
         Lease::take_any(&process, open, INIT_BYTE..INIT_BYTE + 1, Lock::Exclusive)
             .map_err(|error| name.error(locking, &error))?
     };
@@ -428,7 +449,7 @@ fn format(name: &Name, file: &OwnedFd, plan: &Geometry, options: &Options) -> Re
     let space = |error: &io::Error| match error.raw_os_error() {
         Some(libc::ENOSPC | libc::ENOMEM | libc::EDQUOT | libc::EFBIG) => Error::NoSpace {
             name: name.plain.to_owned(),
-            bytes: committed_size(plan, options),
+            bytes: plan.committed_size(),
         },
         _ => name.error("initialise it", error),
     };
@@ -442,7 +463,7 @@ fn format(name: &Name, file: &OwnedFd, plan: &Geometry, options: &Options) -> Re
         sys::set_mode(file, options.mode).map_err(|error| space(&error))?;
     }
     sys::set_len(file, plan.file_size).map_err(|error| space(&error))?;
-    sys::commit(file, 0, committed_size(plan, options)).map_err(|error| space(&error))?;
+    sys::commit(file, 0, plan.committed_size()).map_err(|error| space(&error))?;
 
     let mapping =
         Mapping::new(file, plan.fixed_size() as usize, false).map_err(|error| space(&error))?;
@@ -462,24 +483,15 @@ fn format(name: &Name, file: &OwnedFd, plan: &Geometry, options: &Options) -> Re
     set(&header.table_offset, plan.table_offset);
     set(&header.max_name_size, plan.max_name_size);
     set(&header.max_entries, plan.max_entries);
+    set(&header.options, if plan.committed { COMMITTED } else { 0 });
     let heap_start = plan.table_size().next_multiple_of(layout::LINE);
     set(&header.accounts.heap_top, heap_start);
-    set(&header.accounts.high_water, heap_start);
     Ok(())
 }
 
-/// Bytes of the file that are committed at creation.
-fn committed_size(plan: &Geometry, options: &Options) -> u64 {
-    if options.commit {
-        // Every structure may lose up to a line to alignment.
-        plan.fixed_size() + plan.size + plan.max_entries * layout::LINE
-    } else {
-        plan.fixed_size()
-    }
-}
-
-/// Removes a file whose creation failed; the init lease is still held, so the
-/// name can have been taken over by nobody but somebody who removed it first.
+/// Removes a file whose creation failed, while the init lease is still held. The
+/// name is another file's only if somebody removed ours and made a new one within
+/// the last moment, between our look and our removal.
 fn remove_unborn(name: &Name, identity: (u64, u64)) {
     let same = sys::shm_open(&name.path, Access::ReadOnly)
         .and_then(|file| sys::status(&file))

@@ -79,6 +79,10 @@ extern "C" fn after_fork_in_child() {
 }
 
 /// Registers the fork handlers, once per process and before its first lease.
+///
+/// Normally that was done when the library was loaded, before there were threads
+/// that could fork meanwhile; a linker that leaves the constructor out of a static
+/// library makes the first attachment do it.
 pub fn watch_forks() -> io::Result<()> {
     while HANDLERS.load(Ordering::Acquire) != 2 {
         if HANDLERS
@@ -94,3 +98,13 @@ pub fn watch_forks() -> io::Result<()> {
     }
     Ok(())
 }
+
+extern "C" fn at_load() {
+    // A failure shows again, and is reported, at the first attachment.
+    let _ = watch_forks();
+}
+
+#[used]
+// SAFETY: the section holds addresses of functions that the loader calls.
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;

@@ -24,6 +24,9 @@ pub const BIRTH: u64 = u64::from_le_bytes(*b"shmdsnew");
 /// Version of this layout, apart from the library's own version.
 pub const LAYOUT_VERSION: u64 = 1;
 
+/// Bit of [`Header::options`]: the memory of the whole payload was committed at creation.
+pub const COMMITTED: u64 = 1;
+
 /// Bytes of a cache line; every structure starts on one.
 pub const LINE: u64 = 64;
 
@@ -54,7 +57,7 @@ pub struct Header {
     pub max_name_size: AtomicU64,
     /// Number of entries in the table.
     pub max_entries: AtomicU64,
-    /// Option bits; none is defined yet.
+    /// Option bits: [`COMMITTED`].
     pub options: AtomicU64,
     reserved: [AtomicU64; 3],
     /// Who changes the table: an owner word, with [`crate::segment::WAITERS`].
@@ -83,7 +86,11 @@ pub struct Journal {
     pub old_payload: AtomicU64,
     /// [`Accounts::heap_top`] before the change.
     pub old_top: AtomicU64,
-    reserved: [AtomicU64; 3],
+    /// Offset in the entry before the change: a free entry describes a gap.
+    pub old_offset: AtomicU64,
+    /// Size in the entry before the change.
+    pub old_size: AtomicU64,
+    reserved: AtomicU64,
 }
 
 impl Journal {
@@ -98,12 +105,10 @@ pub struct Accounts {
     pub payload_used: AtomicU64,
     /// End of the structures, counted from the table.
     pub heap_top: AtomicU64,
-    /// Highest `heap_top` there ever was: beyond it every byte is zero.
-    pub high_water: AtomicU64,
     /// Changes whenever an initialisation ends; openers sleep on it.
     pub events: AtomicU32,
     reserved_events: AtomicU32,
-    reserved: [AtomicU64; 4],
+    reserved: [AtomicU64; 5],
 }
 
 /// One attachment slot.
@@ -145,7 +150,7 @@ pub fn fingerprint(formats: &[usize]) -> u64 {
         offset_of!(Header, accounts),
         offset_of!(Accounts, heap_top),
         offset_of!(Accounts, events),
-        offset_of!(Journal, old_top),
+        offset_of!(Journal, old_size),
         size_of::<Member>(),
         offset_of!(Member, start_time),
         LINE as usize,
@@ -174,6 +179,8 @@ pub struct Geometry {
     pub owners_offset: u64,
     /// Where the table begins.
     pub table_offset: u64,
+    /// Whether the memory of the whole payload was committed at creation.
+    pub committed: bool,
 }
 
 /// Most attachment slots of a segment.
@@ -215,6 +222,7 @@ impl Geometry {
         max_attachments: u64,
         max_name_size: u64,
         max_entries: u64,
+        committed: bool,
     ) -> Option<Self> {
         let members_offset = size_of::<Header>() as u64;
         let owners_offset = members_offset + max_attachments * size_of::<Member>() as u64;
@@ -233,6 +241,7 @@ impl Geometry {
             members_offset,
             owners_offset,
             table_offset,
+            committed,
         })
     }
 
@@ -276,5 +285,15 @@ impl Geometry {
     /// Bytes that must be committed before the segment can be used.
     pub fn fixed_size(&self) -> u64 {
         self.table_offset + self.table_size()
+    }
+
+    /// Bytes of the file that are committed for good at creation.
+    pub fn committed_size(&self) -> u64 {
+        if !self.committed {
+            return self.fixed_size();
+        }
+        // Every structure may lose up to a line to alignment.
+        let wanted = self.fixed_size() + self.size + self.max_entries * LINE;
+        wanted.min(self.file_size)
     }
 }

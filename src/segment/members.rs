@@ -6,6 +6,7 @@ use super::lease::{Lease, SLOT_BYTE};
 use crate::raw::List;
 use crate::sys::{self, Lock};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -81,12 +82,17 @@ impl Members {
 
     /// Takes a slot unless this process has one. Returns our owner word, or
     /// `None` when living processes hold all slots. Never waits.
-    pub fn join(&self, process: &ProcessGuard, file: &OwnedFd) -> io::Result<Option<Owner>> {
+    pub fn join(
+        &self,
+        process: &ProcessGuard,
+        file: &OwnedFd,
+        path: &CStr,
+    ) -> io::Result<Option<Owner>> {
         if let Some(me) = self.me() {
             return Ok(Some(me));
         }
         let bytes = SLOT_BYTE..SLOT_BYTE + self.records.len() as u64;
-        let open = || sys::reopen(file, false);
+        let open = || sys::reopen(file, path, false);
         let Some((lease, byte)) = Lease::take_any(process, open, bytes, Lock::Exclusive)? else {
             return Ok(None);
         };

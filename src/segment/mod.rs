@@ -15,12 +15,15 @@ pub use registry::find_table;
 use crate::error::{Error, Result};
 use crate::raw::{List, Ref, Region};
 use crate::sys::{self, Mapping};
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 use layout::{Geometry, Header};
 use lease::Lease;
 use members::Members;
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How long somebody who waits for another process sleeps before looking
@@ -42,7 +45,9 @@ pub struct Segment {
     members: Members,
     /// Shared presence of a read-only attachment.
     _presence: Option<Lease>,
-    file: OwnedFd,
+    path: CString,
+    /// Closed by our own `drop` only: the program may have closed it before.
+    file: ManuallyDrop<OwnedFd>,
     mapping: Mapping,
 }
 
@@ -54,8 +59,8 @@ impl Segment {
         intent: Intent,
         options: &Options,
         formats: &[usize],
-    ) -> Result<Box<Self>> {
-        let segment = Box::new(attach::attach(name, intent, options, formats)?);
+    ) -> Result<Arc<Self>> {
+        let segment = Arc::new(attach::attach(name, intent, options, formats)?);
         registry::enter(&segment);
         Ok(segment)
     }
@@ -63,6 +68,7 @@ impl Segment {
     /// Puts a mapped, initialised file together; takes an attachment slot.
     fn assemble(
         name: &str,
+        path: CString,
         file: OwnedFd,
         mapping: Mapping,
         geometry: Geometry,
@@ -86,7 +92,8 @@ impl Segment {
                 .ok_or_else(damaged)?,
             members: Members::new(records.ok_or_else(damaged)?),
             _presence: None,
-            file,
+            path,
+            file: ManuallyDrop::new(file),
             mapping,
         };
         let watch = "watch for forks";
@@ -101,7 +108,7 @@ impl Segment {
 
     fn announce_reader(&self) -> Result<Option<Lease>> {
         let byte = lease::PRESENCE_BYTE;
-        let open = || sys::reopen(&self.file, true);
+        let open = || sys::reopen(&self.file, &self.path, true);
         let process = fork::lock_process();
         match Lease::take_any(&process, open, byte..byte + 1, sys::Lock::Shared) {
             Ok(taken) => Ok(taken.map(|(lease, _)| lease)),
@@ -187,7 +194,7 @@ impl Segment {
         }
         let file = self.file()?;
         let process = fork::lock_process();
-        match self.members.join(&process, file) {
+        match self.members.join(&process, file, &self.path) {
             Ok(Some(me)) => Ok(me),
             Ok(None) => Err(Error::Attachments {
                 name: self.name.clone(),
@@ -203,25 +210,61 @@ impl Segment {
             .is_ok_and(|file| self.members.is_dead(owner, file).unwrap_or(false))
     }
 
-    /// Commits memory for a part of the heap, or fails with nothing changed that matters.
+    /// Commits memory for a part of the heap: touching it cannot fail later.
     pub fn commit(&self, name: &str, offset: u64, len: u64) -> Result<()> {
+        let (start, len) = self.beyond_committed(offset, len);
+        if len == 0 {
+            return Ok(());
+        }
         let file = self.file()?;
-        sys::commit(file, self.geometry.table_offset + offset, len).map_err(|error| {
-            match error.raw_os_error() {
-                Some(libc::ENOSPC | libc::ENOMEM | libc::EDQUOT | libc::EFBIG) => Error::NoSpace {
-                    name: name.to_owned(),
-                    bytes: len,
-                },
-                _ => Error::system(name, "commit memory", &error),
-            }
+        sys::commit(file, start, len).map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOSPC | libc::ENOMEM | libc::EDQUOT | libc::EFBIG) => Error::NoSpace {
+                name: name.to_owned(),
+                bytes: len,
+            },
+            _ => Error::system(name, "commit memory", &error),
         })
+    }
+
+    /// The same for a part that is the caller's alone, and makes all of it zero,
+    /// whoever used it before.
+    pub fn commit_zeroed(&self, name: &str, offset: u64, len: u64) -> Result<()> {
+        self.decommit(offset, len);
+        self.commit(name, offset, len)?;
+        // Whole pages that were given back come back as zero. Not so what shares a page
+        // with a neighbour, or is committed for good.
+        let base = self.geometry.table_offset;
+        let (begin, end) = (base + offset, base + offset + len);
+        let (start, fresh) = self.beyond_committed(offset, len);
+        let first = start.next_multiple_of(sys::PAGE);
+        let last = (start + fresh) / sys::PAGE * sys::PAGE;
+        let dirty = if first < last {
+            [(begin, first), (last, end)]
+        } else {
+            [(begin, end), (end, end)]
+        };
+        for (from, to) in dirty {
+            if let Some(part) = self.heap().part(from - base, to - from) {
+                // SAFETY: the extent is the caller's alone.
+                unsafe { part.zero() };
+            }
+        }
+        Ok(())
     }
 
     /// Gives the memory of a part of the heap back, as far as it fills pages.
     pub fn decommit(&self, offset: u64, len: u64) {
+        let (start, len) = self.beyond_committed(offset, len);
         if let Ok(file) = self.file() {
-            sys::decommit(file, self.geometry.table_offset + offset, len);
+            sys::decommit(file, start, len);
         }
+    }
+
+    /// A part of the heap as bytes of the file, without what is committed for good.
+    fn beyond_committed(&self, offset: u64, len: u64) -> (u64, u64) {
+        let start = self.geometry.table_offset + offset;
+        let fresh = start.max(self.geometry.committed_size());
+        (fresh, (start + len).saturating_sub(fresh))
     }
 
     /// The segment's descriptor, unless the program closed it behind our back
@@ -257,35 +300,37 @@ impl Segment {
         loop {
             let found = Owner(lock.load(Ordering::Relaxed));
             let holder = found.without_waiters();
+            let change = |to: u64| {
+                // Acquire pairs with the Release in `TableGuard::drop`, and with the last
+                // Release store of a holder who died.
+                let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+                lock.compare_exchange(found.0, to, success, failure).is_ok()
+            };
             if holder == NOBODY || (holder != me && self.is_dead(holder)) {
-                // Acquire pairs with the Release in `TableGuard::drop`, and with
-                // the last Release store of a holder who died.
-                let mine = me.0 | waiters | (found.0 & WAITERS);
-                if lock
-                    .compare_exchange(found.0, mine, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    return Ok(TableGuard { segment: self });
+                if change(me.0 | waiters | (found.0 & WAITERS)) {
+                    return Ok(TableGuard { segment: self, me });
                 }
-                continue;
+            } else if Instant::now() < deadline && change(found.0 | WAITERS) {
+                // Others may sleep as well: keep the flag until the lock is given back.
+                waiters = WAITERS;
+                let asleep = (found.0 | WAITERS) as u32;
+                sys::futex_wait(low_half(lock), asleep, SLICE);
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline && self.is_held_by_another(me) {
                 return Err(Error::Timeout {
                     name: self.name.clone(),
                     what: "a living process to leave the table",
                     milliseconds: self.timeout.as_millis() as u64,
                 });
             }
-            let flagged = found.0 | WAITERS;
-            if lock
-                .compare_exchange(found.0, flagged, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-            {
-                // Others may sleep as well: keep the flag until the lock is given back.
-                waiters = WAITERS;
-                sys::futex_wait(low_half(lock), flagged as u32, SLICE);
-            }
         }
+    }
+
+    /// Whether the table lock is, right now, somebody's who lives.
+    fn is_held_by_another(&self, me: Owner) -> bool {
+        let found = self.header.table_lock.load(Ordering::Relaxed);
+        let holder = Owner(found).without_waiters();
+        holder != NOBODY && (holder == me || !self.is_dead(holder))
     }
 
     /// Sleeps until an initialisation ends somewhere, a slice at the most.
@@ -309,6 +354,10 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         registry::leave(self);
+        if self.file().is_ok() {
+            // SAFETY: dropped once, here, and the number is still our file's.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+        }
     }
 }
 
@@ -322,12 +371,16 @@ fn low_half(word: &AtomicU64) -> &AtomicU32 {
 /// The right to change the table.
 pub struct TableGuard<'a> {
     segment: &'a Segment,
+    me: Owner,
 }
 
 impl Drop for TableGuard<'_> {
     fn drop(&mut self) {
         let lock = &self.segment.header.table_lock;
-        if lock.swap(0, Ordering::Release) & WAITERS != 0 {
+        let release = |found| (Owner(found).without_waiters() == self.me).then_some(0);
+        // Release: the next holder sees the table as we left it.
+        let found = lock.fetch_update(Ordering::Release, Ordering::Relaxed, release);
+        if found.is_ok_and(|found| found & WAITERS != 0) {
             sys::futex_wake_all(low_half(lock));
         }
     }

@@ -4,13 +4,14 @@
 //! written there, and in which order, is the users' own affair, as with any
 //! array that threads share.
 
-use super::{Extent, Handle, Name, Structure, expect, expect_kind, validate_elements};
+use super::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
 use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::Segment;
-use crate::table::{Found, Kind};
+use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use std::ffi::{CStr, CString};
+use std::sync::Arc;
 
 /// What an array's creator chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub struct Array {
     elements: Region,
     elem_size: u64,
     count: u64,
+    kind: Kind,
 }
 
 impl Array {
@@ -58,14 +60,14 @@ impl Structure for Array {
     type Params = Params;
     const KIND: Kind = Kind::Array;
 
-    fn validate(name: &Name, params: &Params) -> Result<()> {
+    fn validate(name: &Key, params: &Params) -> Result<()> {
         validate_elements(name, params.elem_size, params.elem_align, params.count)
     }
 
-    fn plan(_: &Segment, name: &Name, params: &Params) -> Result<Extent> {
+    fn plan(_: &Segment, name: &Key, params: &Params) -> Result<Extent> {
         if params.count == 0 {
             return Err(Error::Capacity {
-                name: name.text().to_owned(),
+                name: name.text(),
                 found: 0,
                 expected: "at least 1 element to create an array",
             });
@@ -79,13 +81,13 @@ impl Structure for Array {
         })
     }
 
-    fn init(_: &Segment, _: &Name, _: Region, _: &Params) -> Result<()> {
+    fn init(_: &Segment, _: &Key, _: Region, _: &Params) -> Result<()> {
         // Fresh extents are zero, and so are the elements.
         Ok(())
     }
 
-    fn open(segment: &Segment, name: &Name, found: &Found, params: &Params) -> Result<Self> {
-        let outside = || Error::corrupt(name.text(), "the extent in the table");
+    fn open(segment: &Segment, name: &Key, found: &Found, params: &Params) -> Result<Self> {
+        let outside = || Error::corrupt(&name.text(), "the extent in the table");
         let (elem_size, count) = match found.kind {
             Kind::Raw if found.elem_size == 0 => (params.elem_size, found.size / params.elem_size),
             Kind::Raw | Kind::Array => (found.elem_size, found.num_elem),
@@ -94,13 +96,6 @@ impl Structure for Array {
                 return Err(outside());
             }
         };
-        if found.kind == Kind::Array
-            && params.elem_align > 1
-            && found.offset % params.elem_align != 0
-        {
-            let found = 1 << found.offset.trailing_zeros();
-            expect(name, "alignment", params.elem_align, found)?;
-        }
         let bytes = elem_size.checked_mul(count).ok_or_else(outside)?;
         let array = Self {
             name: name.to_c(),
@@ -110,13 +105,33 @@ impl Structure for Array {
                 .ok_or_else(outside)?,
             elem_size,
             count,
+            kind: found.kind,
         };
         array.check(name, params)?;
         Ok(array)
     }
 
-    fn check(&self, name: &Name, params: &Params) -> Result<()> {
+    fn variant(found: &Found, params: &Params) -> u64 {
+        // An entry that names no element size is whatever it is opened as.
+        match (found.kind, found.elem_size) {
+            (Kind::Raw, 0) => params.elem_size,
+            _ => 0,
+        }
+    }
+
+    fn check(&self, name: &Key, params: &Params) -> Result<()> {
         expect(name, "element size", params.elem_size, self.elem_size)?;
+        // What user code placed itself lies where it lies.
+        if self.kind == Kind::Array && params.elem_align > 1 {
+            let address = self.elements.base().addr().get() as u64;
+            let found = 1 << address.trailing_zeros().min(12);
+            expect(
+                name,
+                "alignment",
+                params.elem_align,
+                params.elem_align.min(found),
+            )?;
+        }
         if params.count == 0 {
             return Ok(());
         }
@@ -124,7 +139,7 @@ impl Structure for Array {
     }
 
     fn into_handle(self) -> Handle {
-        Handle::Array(Box::new(self))
+        Handle::Array(Arc::new(self))
     }
 
     fn from_handle(handle: &Handle) -> Option<&Self> {

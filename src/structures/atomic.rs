@@ -3,14 +3,15 @@
 //! The word has a 64-byte line to itself, so it never straddles two lines and
 //! shares one with nobody.
 
-use super::{Extent, Handle, Name, Structure, expect, expect_kind};
+use super::{Extent, Handle, Structure, expect, expect_kind};
 use crate::error::{Error, Result};
 use crate::raw::{Ref, Region, Shared};
 use crate::segment::Segment;
-use crate::table::{Found, Kind};
+use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::ffi::{CStr, CString};
+use std::sync::Arc;
 
 /// Extent of an atomic.
 #[repr(C, align(64))]
@@ -175,18 +176,18 @@ impl Structure for Atomic {
     type Params = Params;
     const KIND: Kind = Kind::Atomic;
 
-    fn validate(name: &Name, params: &Params) -> Result<()> {
+    fn validate(name: &Key, params: &Params) -> Result<()> {
         if matches!(params.elem_size, 1 | 2 | 4 | 8 | 16) {
             return Ok(());
         }
         Err(Error::ElementSize {
-            name: name.text().to_owned(),
+            name: name.text(),
             found: params.elem_size,
             expected: "1, 2, 4, 8 or 16 for an atomic",
         })
     }
 
-    fn plan(_: &Segment, _: &Name, params: &Params) -> Result<Extent> {
+    fn plan(_: &Segment, _: &Key, params: &Params) -> Result<Extent> {
         Ok(Extent {
             elem_size: params.elem_size,
             num_elem: 1,
@@ -195,19 +196,19 @@ impl Structure for Atomic {
         })
     }
 
-    fn init(_: &Segment, _: &Name, region: Region, params: &Params) -> Result<()> {
-        region.zero();
+    fn init(_: &Segment, _: &Key, region: Region, params: &Params) -> Result<()> {
         let bytes = params.initial.to_le_bytes();
-        region.fill_from(&bytes[..params.elem_size as usize]);
+        // SAFETY: nobody else looks at a new extent; it is zero beyond the value.
+        unsafe { region.fill_from(&bytes[..params.elem_size as usize]) };
         Ok(())
     }
 
-    fn open(segment: &Segment, name: &Name, found: &Found, params: &Params) -> Result<Self> {
+    fn open(segment: &Segment, name: &Key, found: &Found, params: &Params) -> Result<Self> {
         expect_kind(name, Kind::Atomic, found.kind)?;
         let word = segment.heap().at(found.offset);
         let atomic = Self {
             name: name.to_c(),
-            word: word.ok_or_else(|| Error::corrupt(name.text(), "the extent in the table"))?,
+            word: word.ok_or_else(|| Error::corrupt(&name.text(), "the extent in the table"))?,
             elem_size: found.elem_size,
             read_only: segment.is_read_only(),
         };
@@ -215,12 +216,12 @@ impl Structure for Atomic {
         Ok(atomic)
     }
 
-    fn check(&self, name: &Name, params: &Params) -> Result<()> {
+    fn check(&self, name: &Key, params: &Params) -> Result<()> {
         expect(name, "element size", params.elem_size, self.elem_size)
     }
 
     fn into_handle(self) -> Handle {
-        Handle::Atomic(Box::new(self))
+        Handle::Atomic(Arc::new(self))
     }
 
     fn from_handle(handle: &Handle) -> Option<&Self> {

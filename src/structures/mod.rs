@@ -18,6 +18,7 @@ use core::cell::UnsafeCell;
 use queue::Queue;
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::sync::Arc;
 
 /// Sizes of the structures' control blocks: part of a segment's fingerprint, so
 /// that builds with other layouts refuse each other.
@@ -39,47 +40,33 @@ pub struct Extent {
     pub align: u64,
 }
 
-/// A structure's name in both forms that its handle needs.
-pub struct Name<'a> {
-    /// As the table stores it.
-    pub key: &'a Key,
-}
-
-impl Name<'_> {
-    /// The name for people.
-    pub fn text(&self) -> &str {
-        self.key.text()
-    }
-
-    /// The name for C.
-    pub fn to_c(&self) -> CString {
-        // The key was cut at the first NUL.
-        CString::new(self.text()).unwrap_or_default()
-    }
-}
-
 /// A kind of structure: how it is laid out, initialised and opened.
 pub trait Structure: Sized {
     /// What its creator chooses.
     type Params;
 
     /// Checks the rules that hold whatever exists.
-    fn validate(name: &Name, params: &Self::Params) -> Result<()>;
+    fn validate(name: &Key, params: &Self::Params) -> Result<()>;
 
     /// What a new one takes.
-    fn plan(segment: &Segment, name: &Name, params: &Self::Params) -> Result<Extent>;
+    fn plan(segment: &Segment, name: &Key, params: &Self::Params) -> Result<Extent>;
 
     /// The kind that the table records.
     const KIND: Kind;
 
     /// Initialises a new one in memory that nobody else looks at yet.
-    fn init(segment: &Segment, name: &Name, region: Region, params: &Self::Params) -> Result<()>;
+    fn init(segment: &Segment, name: &Key, region: Region, params: &Self::Params) -> Result<()>;
 
     /// Opens what the table found, checking it against `params` and against its extent.
-    fn open(segment: &Segment, name: &Name, found: &Found, params: &Self::Params) -> Result<Self>;
+    fn open(segment: &Segment, name: &Key, found: &Found, params: &Self::Params) -> Result<Self>;
+
+    /// Tells handles apart that one entry can have at once.
+    fn variant(_: &Found, _: &Self::Params) -> u64 {
+        0
+    }
 
     /// Checks that an open handle is what `params` ask for.
-    fn check(&self, name: &Name, params: &Self::Params) -> Result<()>;
+    fn check(&self, name: &Key, params: &Self::Params) -> Result<()>;
 
     /// Puts a handle among the attachment's.
     fn into_handle(self) -> Handle;
@@ -88,14 +75,23 @@ pub trait Structure: Sized {
     fn from_handle(handle: &Handle) -> Option<&Self>;
 }
 
-/// An open structure. Boxed, so that its address stays what it is.
+/// An open structure. Counted, so that its address stays what it is.
 pub enum Handle {
     /// See [`Array`].
-    Array(Box<Array>),
+    Array(Arc<Array>),
     /// See [`Atomic`].
-    Atomic(Box<Atomic>),
+    Atomic(Arc<Atomic>),
     /// See [`Queue`].
-    Queue(Box<Queue>),
+    Queue(Arc<Queue>),
+}
+
+/// Which handle: by entry and generation, never by name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Id {
+    index: u64,
+    generation: u32,
+    /// See [`Structure::variant`].
+    variant: u64,
 }
 
 /// A segment attached, and the structures opened through it.
@@ -103,10 +99,9 @@ pub enum Handle {
 /// Any number of threads may use it and its handles at once. A forked child goes
 /// on with what it inherits.
 pub struct Attachment {
-    /// By entry and generation, never by name. Changed under the process lock;
-    /// dropped before the segment that the handles point into.
-    handles: UnsafeCell<HashMap<(u64, u32), Handle>>,
-    segment: Box<Segment>,
+    /// Changed under the process lock; dropped before the segment that the handles point into.
+    handles: UnsafeCell<HashMap<Id, Handle>>,
+    segment: Arc<Segment>,
     name: CString,
 }
 
@@ -146,42 +141,45 @@ impl Attachment {
         intent: Intent,
         params: &S::Params,
     ) -> Result<&S> {
-        let key = Table::of(&self.segment)?.key(name);
-        let name = Name { key: &key };
-        if name.text().is_empty() {
+        let name = &Table::of(&self.segment)?.key(name);
+        if name.is_empty() {
             return Err(Error::NameEmpty { what: "structure" });
         }
-        S::validate(&name, params)?;
-        let found = self.find_or_create::<S>(&name, intent, params)?;
-        let id = (found.index, found.meta.generation());
+        S::validate(name, params)?;
+        let found = self.find_or_create::<S>(name, intent, params)?;
+        let id = Id {
+            index: found.index,
+            generation: found.meta.generation(),
+            variant: S::variant(&found, params),
+        };
         if let Some(handle) = self.cached::<S>(id) {
-            handle.check(&name, params)?;
+            handle.check(name, params)?;
             return Ok(handle);
         }
-        let opened = S::open(&self.segment, &name, &found, params)?;
-        self.insert(&name, id, opened)
+        let opened = S::open(&self.segment, name, &found, params)?;
+        self.insert(name, id, opened)
     }
 
     fn find_or_create<S: Structure>(
         &self,
-        name: &Name,
+        name: &Key,
         intent: Intent,
         params: &S::Params,
     ) -> Result<Found> {
         let segment = &*self.segment;
         if intent == Intent::Open {
-            return table::open(segment, name.key);
+            return table::open(segment, name);
         }
         if segment.is_read_only() {
-            return match table::open(segment, name.key) {
-                Err(Error::NotFound { .. }) => Err(segment.read_only_error("creating a structure")),
+            return match table::open(segment, name) {
+                Err(Error::NotFound { .. }) => Err(read_only(name, "creating a structure")),
                 Ok(_) if intent == Intent::Create => Err(exists(name)),
                 found => found,
             };
         }
         let extent = S::plan(segment, name, params)?;
         let request = Request {
-            key: name.key,
+            key: name,
             kind: S::KIND,
             elem_size: extent.elem_size,
             num_elem: extent.num_elem,
@@ -193,47 +191,55 @@ impl Attachment {
             Claim::Existing(found) => Ok(found),
             Claim::New(reservation) => {
                 S::init(segment, name, reservation.region()?, params)?;
-                reservation.publish(name.key)
+                reservation.publish(name)
             }
         }
     }
 
-    fn cached<S: Structure>(&self, id: (u64, u32)) -> Option<&S> {
+    fn cached<S: Structure>(&self, id: Id) -> Option<&S> {
         let _process = fork::lock_process();
-        // SAFETY: the process lock is held. Handles are boxed and live until `self`
+        // SAFETY: the process lock is held. Handles are counted and live until `self`
         // is dropped, so the reference stays good when the map changes.
         let handles: &HashMap<_, _> = unsafe { &*self.handles.get() };
         S::from_handle(handles.get(&id)?)
     }
 
-    fn insert<S: Structure>(&self, name: &Name, id: (u64, u32), opened: S) -> Result<&S> {
+    fn insert<S: Structure>(&self, name: &Key, id: Id, opened: S) -> Result<&S> {
         let handle = {
             let _process = fork::lock_process();
             // SAFETY: the process lock is held.
             let handles = unsafe { &mut *self.handles.get() };
             // Another thread may have been first: then its handle is the one.
             let handle: *const Handle = handles.entry(id).or_insert_with(|| opened.into_handle());
-            // SAFETY: just borrowed; only the boxed structure inside is handed out.
+            // SAFETY: just borrowed; only the counted structure inside is handed out.
             S::from_handle(unsafe { &*handle }).map(core::ptr::from_ref)
         };
         match handle {
-            // SAFETY: boxed, and alive until `self` is dropped.
+            // SAFETY: counted, and alive until `self` is dropped.
             Some(handle) => Ok(unsafe { &*handle }),
-            None => Err(Error::corrupt(name.text(), "the table entry")),
+            None => Err(Error::corrupt(&name.text(), "the table entry")),
         }
     }
 }
 
-fn exists(name: &Name) -> Error {
+/// An [`Error::ReadOnly`] about a structure.
+fn read_only(name: &Key, what: &'static str) -> Error {
+    Error::ReadOnly {
+        name: name.text(),
+        what,
+    }
+}
+
+fn exists(name: &Key) -> Error {
     Error::Exists {
         what: "structure",
-        name: name.text().to_owned(),
+        name: name.text(),
     }
 }
 
 /// Checks the element size, alignment and count that every sequence of elements has.
-fn validate_elements(name: &Name, elem_size: u64, elem_align: u64, count: u64) -> Result<()> {
-    let text = || name.text().to_owned();
+fn validate_elements(name: &Key, elem_size: u64, elem_align: u64, count: u64) -> Result<()> {
+    let text = || name.text();
     if elem_size == 0 {
         return Err(Error::ElementSize {
             name: text(),
@@ -258,12 +264,12 @@ fn validate_elements(name: &Name, elem_size: u64, elem_align: u64, count: u64) -
 }
 
 /// Checks a number of an existing structure against the one asked for.
-fn expect(name: &Name, what: &'static str, expected: u64, found: u64) -> Result<()> {
+fn expect(name: &Key, what: &'static str, expected: u64, found: u64) -> Result<()> {
     if expected == found {
         return Ok(());
     }
     Err(Error::Mismatch {
-        name: name.text().to_owned(),
+        name: name.text(),
         what,
         expected,
         found,
@@ -271,12 +277,12 @@ fn expect(name: &Name, what: &'static str, expected: u64, found: u64) -> Result<
 }
 
 /// Checks the kind of an existing structure.
-fn expect_kind(name: &Name, expected: Kind, found: Kind) -> Result<()> {
+fn expect_kind(name: &Key, expected: Kind, found: Kind) -> Result<()> {
     if expected == found {
         return Ok(());
     }
     Err(Error::Kind {
-        name: name.text().to_owned(),
+        name: name.text(),
         expected: expected.name(),
         found: found.name(),
     })

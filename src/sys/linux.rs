@@ -77,8 +77,25 @@ pub fn shm_unlink(name: &CStr) -> io::Result<()> {
     check(unsafe { libc::shm_unlink(name.as_ptr()) }).map(drop)
 }
 
-/// A new open file description of the same file, whether or not it still has a name.
-pub fn reopen(file: &OwnedFd, read_only: bool) -> io::Result<OwnedFd> {
+/// A new open file description of the same file, whether or not it still has its
+/// name; where /proc is missing, only if it does.
+pub fn reopen(file: &OwnedFd, name: &CStr, read_only: bool) -> io::Result<OwnedFd> {
+    reopen_by_descriptor(file, read_only).or_else(|error| {
+        let access = if read_only {
+            Access::ReadOnly
+        } else {
+            Access::ReadWrite
+        };
+        let by_name = shm_open(name, access).map_err(|_| error)?;
+        if status(&by_name)?.identity == status(file)?.identity {
+            Ok(by_name)
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ESTALE))
+        }
+    })
+}
+
+fn reopen_by_descriptor(file: &OwnedFd, read_only: bool) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}\0", file.as_raw_fd());
     let access = if read_only {
         libc::O_RDONLY
@@ -208,13 +225,23 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps the first `len` bytes.
+    ///
+    /// Under `mlockall(MCL_FUTURE)` the kernel would at once provide memory for all
+    /// of an accessible mapping, most of which is address space for what may never
+    /// be; so the mapping is made inaccessible, exempted, and only then opened up.
     pub fn new(file: &OwnedFd, len: usize, read_only: bool) -> io::Result<Self> {
         let protection = if read_only {
             libc::PROT_READ
         } else {
             libc::PROT_READ | libc::PROT_WRITE
         };
-        Self::map(file.as_raw_fd(), len, protection)
+        let mapping = Self::map(file.as_raw_fd(), len, libc::PROT_NONE)?;
+        let address = mapping.base.as_ptr().cast();
+        // SAFETY: the range was just mapped.
+        check(unsafe { libc::munlock(address, len) })?;
+        // SAFETY: as above.
+        check(unsafe { libc::mprotect(address, len, protection) })?;
+        Ok(mapping)
     }
 
     /// Maps one inaccessible page that a forked child does not inherit. It keeps

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::layout::{Accounts, Journal, LINE};
 use crate::segment::{NOBODY, Owner, Segment, TableGuard};
+use crate::sys::PAGE;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Instant;
 
@@ -66,7 +67,8 @@ struct FreeEntry {
     index: u64,
     entry: Entry,
     /// Offset and size of the extent that comes with it.
-    extent: Option<(u64, u64)>,
+    offset: u64,
+    size: u64,
 }
 
 /// A segment's table while it is locked and whole.
@@ -107,29 +109,23 @@ impl<'a> Locked<'a> {
         if change == 0 {
             return;
         }
+        let old = |word: &AtomicU64| word.load(Ordering::Relaxed);
         if change == Journal::CLEAR {
             self.clear_all();
-        } else if !self.is_done(change - 1, journal) {
-            // The last store of the change is missing: take the others back.
-            let restore = |from: &AtomicU64| from.load(Ordering::Relaxed);
-            accounts
-                .payload_used
-                .store(restore(&journal.old_payload), Ordering::Relaxed);
-            accounts
-                .heap_top
-                .store(restore(&journal.old_top), Ordering::Relaxed);
-            self.table
-                .total_allocated
-                .store(restore(&journal.old_total), Ordering::Relaxed);
+        } else if let Some(entry) = self.table.entry(change - 1) {
+            // With the last store of the change missing, take the others back.
+            if entry.meta().load(Ordering::Acquire) != old(&journal.new_meta) {
+                entry.set_extent(old(&journal.old_offset), old(&journal.old_size));
+                self.table.set_total(old(&journal.old_total));
+                accounts
+                    .payload_used
+                    .store(old(&journal.old_payload), Ordering::Relaxed);
+                accounts
+                    .heap_top
+                    .store(old(&journal.old_top), Ordering::Relaxed);
+            }
         }
         journal.entry.store(0, Ordering::Release);
-    }
-
-    /// Whether the last store of a journaled change was made.
-    fn is_done(&self, index: u64, journal: &Journal) -> bool {
-        let new_meta = journal.new_meta.load(Ordering::Relaxed);
-        let entry = self.table.entry(index);
-        entry.is_some_and(|entry| entry.meta().load(Ordering::Acquire) == new_meta)
     }
 
     /// Makes one change: everything in `apply`, then `meta` of the entry.
@@ -141,13 +137,17 @@ impl<'a> Locked<'a> {
         apply: impl FnOnce(&Accounts, &Table),
     ) {
         let (journal, accounts) = (self.journal(), self.accounts());
-        let copy = |to: &AtomicU64, from: &AtomicU64| {
-            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
-        };
-        journal.new_meta.store(new_meta.0, Ordering::Relaxed);
-        copy(&journal.old_total, &self.table.total_allocated);
-        copy(&journal.old_payload, &accounts.payload_used);
-        copy(&journal.old_top, &accounts.heap_top);
+        let note = |word: &AtomicU64, value: u64| word.store(value, Ordering::Relaxed);
+        let fields = entry.fields();
+        note(&journal.new_meta, new_meta.0);
+        note(&journal.old_offset, fields.offset);
+        note(&journal.old_size, fields.size);
+        note(&journal.old_total, self.table.total_allocated());
+        note(
+            &journal.old_payload,
+            accounts.payload_used.load(Ordering::Relaxed),
+        );
+        note(&journal.old_top, accounts.heap_top.load(Ordering::Relaxed));
         // The record is complete before it counts, and counts before anything changes.
         journal.entry.store(index + 1, Ordering::Release);
         fence(Ordering::Release);
@@ -161,7 +161,11 @@ impl<'a> Locked<'a> {
     fn give_up_orphans(&self) {
         for (index, entry) in self.table.entries() {
             let meta = Meta(entry.meta().load(Ordering::Acquire));
-            if meta.state() == State::Init && is_orphan(self.segment, index) {
+            // Looked at again once its owner is proven dead: it may have published before.
+            if meta.state() == State::Init
+                && is_orphan(self.segment, index)
+                && entry.meta().load(Ordering::Acquire) == meta.0
+            {
                 self.give_up(index, &entry, meta);
             }
         }
@@ -188,8 +192,7 @@ impl<'a> Locked<'a> {
                 accounts.heap_top.store(fields.offset, Ordering::Relaxed);
                 let total = end.wrapping_sub(table.size());
                 if table.total_allocated() == total {
-                    let total = fields.offset.wrapping_sub(table.size());
-                    table.total_allocated.store(total, Ordering::Relaxed);
+                    table.set_total(fields.offset.wrapping_sub(table.size()));
                 }
             }
         });
@@ -204,94 +207,107 @@ impl<'a> Locked<'a> {
         })
     }
 
-    /// An entry that may be put to use, with an extent of at least `size` bytes if
-    /// one is free.
-    fn free_entry(&self, size: u64, align: u64) -> Option<FreeEntry> {
-        for (index, entry) in self.table.entries() {
+    /// The free extent that fits best, with its entry.
+    fn best_gap(&self, size: u64, align: u64) -> Option<FreeEntry> {
+        let gaps = self.table.entries().filter_map(|(index, entry)| {
             let meta = Meta(entry.meta().load(Ordering::Relaxed));
-            if meta.state() != State::Freed {
-                continue;
-            }
             let fields = entry.fields();
-            let Some(end) = end_of_extent(self.segment, &self.table, &fields) else {
-                continue;
-            };
-            let offset = fields.offset.next_multiple_of(align);
-            if offset.checked_add(size).is_some_and(|needed| needed <= end) {
-                return Some(FreeEntry {
-                    index,
-                    entry,
-                    extent: Some((offset, end - offset)),
-                });
+            let end = end_of_extent(self.segment, &self.table, &fields)?;
+            let offset = fields.offset.checked_next_multiple_of(align)?;
+            let fits = offset.checked_add(size)? <= end;
+            (meta.state() == State::Freed && fits).then(|| FreeEntry {
+                index,
+                entry,
+                offset,
+                size: end - offset,
+            })
+        });
+        gaps.min_by_key(|gap| gap.size)
+    }
+
+    /// An entry that may be put to use. One whose gap nobody needs gives the gap
+    /// away when nothing else is left.
+    fn free_entry(&self) -> Option<(u64, Entry)> {
+        let unused = self.table.first_in_state(State::Unused);
+        unused.or_else(|| self.table.first_in_state(State::Freed))
+    }
+
+    /// Where a new extent can lie behind all others.
+    fn behind_all(&self, size: u64, align: u64) -> Option<u64> {
+        let top = self.accounts().heap_top.load(Ordering::Relaxed);
+        let offset = top.max(self.table.size()).checked_next_multiple_of(align)?;
+        let end = offset.checked_add(size)?;
+        (end <= self.segment.geometry().heap_end()).then_some(offset)
+    }
+
+    /// Entry and extent for a new structure: a gap of about its size, else new
+    /// space, else any gap.
+    fn place(&self, request: &Request) -> Result<FreeEntry> {
+        let align = request.align.max(LINE);
+        let gap = self.best_gap(request.size, align);
+        let about_its_size = |gap: &FreeEntry| gap.size <= request.size.saturating_mul(2).max(PAGE);
+        if gap.as_ref().is_some_and(about_its_size) {
+            return gap.ok_or_else(|| table_full(&self.table, request.key));
+        }
+        match (self.free_entry(), self.behind_all(request.size, align)) {
+            (Some((index, entry)), Some(offset)) => Ok(FreeEntry {
+                index,
+                entry,
+                offset,
+                size: request.size,
+            }),
+            (None, _) => gap.ok_or_else(|| table_full(&self.table, request.key)),
+            (_, None) => {
+                let heap_end = self.segment.geometry().heap_end();
+                let top = self.accounts().heap_top.load(Ordering::Relaxed);
+                gap.ok_or_else(|| self.full(request, request.size, heap_end.saturating_sub(top)))
             }
         }
-        // An entry whose gap is too small gives the gap away when nothing else is left.
-        let free = self.table.first_in_state(State::Unused);
-        let free = free.or_else(|| self.table.first_in_state(State::Freed));
-        free.map(|(index, entry)| FreeEntry {
-            index,
-            entry,
-            extent: None,
-        })
+    }
+
+    fn full(&self, request: &Request, needed: u64, available: u64) -> Error {
+        Error::SegmentFull {
+            name: request.key.text(),
+            segment: self.segment.name().to_owned(),
+            needed,
+            available,
+        }
     }
 
     /// Reserves entry and extent; the name is free.
-    fn reserve(&self, request: &Request) -> Result<(u64, Meta, Fields, u64)> {
-        let (segment, accounts) = (self.segment, self.accounts());
-        let used = accounts.payload_used.load(Ordering::Relaxed);
-        let full = |needed, available| Error::SegmentFull {
-            name: request.key.text().to_owned(),
-            segment: segment.name().to_owned(),
-            needed,
-            available,
-        };
+    fn reserve(&self, request: &Request) -> Result<Reservation<'a>> {
+        let segment = self.segment;
+        let used = self.accounts().payload_used.load(Ordering::Relaxed);
         let available = segment.geometry().size.saturating_sub(used);
         if request.payload() > available {
-            return Err(full(request.payload(), available));
+            return Err(self.full(request, request.payload(), available));
         }
-        let align = request.align.max(LINE);
-        let Some(free) = self.free_entry(request.size, align) else {
-            return Err(table_full(&self.table, request.key));
-        };
-        let FreeEntry {
-            index,
-            entry,
-            extent,
-        } = free;
-        let top = accounts
-            .heap_top
-            .load(Ordering::Relaxed)
-            .max(self.table.size());
-        let (offset, size) = match extent {
-            Some(extent) => extent,
-            None => {
-                let heap_end = segment.geometry().heap_end();
-                let left = heap_end.saturating_sub(top);
-                let offset = top.checked_next_multiple_of(align);
-                let end = offset.and_then(|offset| offset.checked_add(request.size));
-                match (offset, end) {
-                    (Some(offset), Some(end)) if end <= heap_end => (offset, request.size),
-                    _ => return Err(full(request.size, left)),
-                }
-            }
-        };
+        let free = self.place(request)?;
+        let (index, entry) = (free.index, &free.entry);
         let fields = Fields {
-            offset,
-            size,
+            offset: free.offset,
+            size: free.size,
             elem_size: request.elem_size,
             num_elem: request.num_elem,
         };
-        let dirty_end = accounts.high_water.load(Ordering::Relaxed);
-        let meta = next_use(&entry, request.kind, State::Init);
+        let meta = next_use(entry, request.kind, State::Init);
         let me = segment.me()?;
-        self.change(index, &entry, meta, |accounts, table| {
+        self.change(index, entry, meta, |accounts, table| {
             if let Some(owner) = segment.owners().get(index as usize) {
                 owner.store(me.0, Ordering::Relaxed);
             }
             entry.set(request.key, fields);
             self.charge(accounts, table, &fields, request.payload());
         });
-        Ok((index, meta, fields, dirty_end))
+        Ok(Reservation {
+            segment,
+            index,
+            meta,
+            fields,
+            size: request.size,
+            me,
+            published: false,
+        })
     }
 
     /// Raises the accounts for a new extent.
@@ -300,12 +316,8 @@ impl<'a> Locked<'a> {
         accounts
             .payload_used
             .store(used.saturating_add(payload), Ordering::Relaxed);
-        table.total_allocated.store(
-            table.total_with(fields.offset, fields.size),
-            Ordering::Relaxed,
-        );
+        table.set_total(table.total_with(fields.offset, fields.size));
         if let Some(end) = end_of_extent(self.segment, table, fields) {
-            accounts.high_water.fetch_max(end, Ordering::Relaxed);
             accounts.heap_top.fetch_max(end, Ordering::Relaxed);
         }
     }
@@ -343,6 +355,9 @@ pub struct Reservation<'a> {
     index: u64,
     meta: Meta,
     fields: Fields,
+    /// What was asked for; the extent may be a larger gap.
+    size: u64,
+    me: Owner,
     published: bool,
 }
 
@@ -351,7 +366,7 @@ impl Reservation<'_> {
     pub fn region(&self) -> Result<Region> {
         self.segment
             .heap()
-            .part(self.fields.offset, self.fields.size)
+            .part(self.fields.offset, self.size)
             .ok_or_else(|| Error::corrupt(self.segment.name(), "a reserved extent"))
     }
 
@@ -371,9 +386,7 @@ impl Reservation<'_> {
         self.segment.announce_event();
         if !published {
             // Somebody cleared the table meanwhile.
-            return Err(Error::Stale {
-                name: key.text().to_owned(),
-            });
+            return Err(Error::Stale { name: key.text() });
         }
         Ok(Found {
             index: self.index,
@@ -392,10 +405,20 @@ impl Drop for Reservation<'_> {
         if self.published {
             return;
         }
+        // Somebody may have cleared the table, and the entry be another's by now.
+        let entry = Table::of(self.segment)
+            .ok()
+            .and_then(|table| table.entry(self.index));
+        let is_ours =
+            entry.is_some_and(|entry| entry.meta().load(Ordering::Acquire) == self.meta.0);
+        if !is_ours {
+            return;
+        }
         // Owned by nobody, the entry is an orphan: taking the lock gives it up. If
         // the lock cannot be had in time, whoever takes it next does the same.
         if let Some(owner) = self.segment.owners().get(self.index as usize) {
-            owner.store(NOBODY.0, Ordering::Release);
+            let nobody = NOBODY.0;
+            let _ = owner.compare_exchange(self.me.0, nobody, Ordering::AcqRel, Ordering::Relaxed);
         }
         drop(Locked::new(self.segment, deadline(self.segment)));
         self.segment.announce_event();
@@ -417,23 +440,27 @@ fn await_initialiser(
     let seen = segment.events();
     for (index, entry) in table.entries() {
         let meta = Meta(entry.meta().load(Ordering::Acquire));
-        if !entry.is_named(key) {
+        if !matches!(meta.state(), State::Init | State::Ready) || !entry.is_named(key) {
             continue;
         }
-        if meta.state() == State::Ready {
-            return Ok(true);
+        // One that is an orphan, and was when we looked: its owner published nothing.
+        if meta.state() == State::Init
+            && is_orphan(segment, index)
+            && entry.meta().load(Ordering::Acquire) == meta.0
+        {
+            continue;
         }
-        if meta.state() == State::Init && !is_orphan(segment, index) {
-            if Instant::now() >= deadline {
-                return Err(Error::Timeout {
-                    name: key.text().to_owned(),
-                    what: "a living process to initialise the structure",
-                    milliseconds: segment.timeout().as_millis() as u64,
-                });
-            }
+        if Instant::now() >= deadline {
+            return Err(Error::Timeout {
+                name: key.text(),
+                what: "a living process to initialise the structure",
+                milliseconds: segment.timeout().as_millis() as u64,
+            });
+        }
+        if meta.state() == State::Init {
             segment.await_event(seen);
-            return Ok(true);
         }
+        return Ok(true);
     }
     Ok(false)
 }
@@ -452,12 +479,12 @@ pub fn open(segment: &Segment, key: &Key) -> Result<Found> {
     }
 }
 
-/// Finds a structure, or reserves its name and commits its memory. Of any
-/// number of processes that claim one name, exactly one gets the reservation.
+/// Finds a structure, or reserves its name and commits its memory, all zero. Of
+/// any number of processes that claim one name, exactly one gets the reservation.
 pub fn claim<'a>(segment: &'a Segment, request: &Request) -> Result<Claim<'a>> {
     let table = Table::of(segment)?;
     let deadline = deadline(segment);
-    let (index, meta, fields, dirty_end) = loop {
+    let reservation = loop {
         if let Some(found) = table.find(request.key) {
             return Ok(Claim::Existing(found));
         }
@@ -468,18 +495,9 @@ pub fn claim<'a>(segment: &'a Segment, request: &Request) -> Result<Claim<'a>> {
         drop(locked);
         await_initialiser(segment, &table, request.key, deadline)?;
     };
-    let reservation = Reservation {
-        segment,
-        index,
-        meta,
-        fields,
-        published: false,
-    };
-    segment.commit(request.key.text(), fields.offset, fields.size)?;
-    let dirty = dirty_end.saturating_sub(fields.offset).min(fields.size);
-    if let Some(dirty) = reservation.region()?.part(0, dirty) {
-        dirty.zero();
-    }
+    // Dropped on failure, the reservation undoes itself.
+    let (offset, size) = (reservation.fields.offset, reservation.size);
+    segment.commit_zeroed(&request.key.text(), offset, size)?;
     Ok(Claim::New(reservation))
 }
 
@@ -487,17 +505,22 @@ pub fn claim<'a>(segment: &'a Segment, request: &Request) -> Result<Claim<'a>> {
 pub(super) fn add_raw(segment: &Segment, name: &[u8], fields: Fields) -> Result<()> {
     let table = Table::of(segment)?;
     let key = table.key(name);
+    if segment.is_read_only() {
+        return Err(segment.read_only_error("adding an entry"));
+    }
+    if table.find(&key).is_some() {
+        return Err(exists(&key));
+    }
     let inside = end_of_extent(segment, &table, &fields).is_some();
-    if inside && !segment.is_read_only() {
-        segment.commit(key.text(), fields.offset, fields.size)?;
+    if inside {
+        segment.commit(&key.text(), fields.offset, fields.size)?;
     }
     let locked = Locked::new(segment, deadline(segment))?;
     if locked.named(&key).is_some() {
         return Err(exists(&key));
     }
-    let FreeEntry { index, entry, .. } = locked
-        .free_entry(u64::MAX, 1)
-        .ok_or_else(|| table_full(&table, &key))?;
+    let free = locked.free_entry();
+    let (index, entry) = free.ok_or_else(|| table_full(&table, &key))?;
     let meta = next_use(&entry, Kind::Raw, State::Ready);
     locked.change(index, &entry, meta, |accounts, table| {
         entry.set(&key, fields);

@@ -26,6 +26,11 @@ use crate::segment::layout::table_size;
 use crate::segment::{self, Segment};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
+use std::ffi::CString;
+
+/// How often an entry may change while it is being read, before it counts as
+/// unused: never reached but by somebody who scribbles on it all the time.
+const MOST_RETRIES: u32 = 1000;
 
 /// What lives behind an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,15 +93,15 @@ impl Meta {
     }
 
     fn is_active(self) -> bool {
-        self.0 & 0xff != 0
+        self.state() == State::Ready
     }
 
     fn state(self) -> State {
-        match (self.0 >> 16) as u8 {
-            1 => State::Init,
-            2 => State::Ready,
-            3 => State::Freed,
-            // Whatever else stands there was never written by us: an entry to use.
+        // User code sees `active` and may have set it; both parts have to agree.
+        match ((self.0 >> 16) as u8, self.0 as u8) {
+            (1, 0) => State::Init,
+            (2, 1) => State::Ready,
+            (3, 0) => State::Freed,
             _ => State::Unused,
         }
     }
@@ -119,8 +124,10 @@ impl Meta {
 /// A structure's name as the table stores it: cut to fit, padded with NULs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Key {
+    /// The bytes of the name field.
     words: Vec<u64>,
-    text: String,
+    /// The name itself.
+    name: Vec<u8>,
 }
 
 impl Key {
@@ -137,13 +144,24 @@ impl Key {
         }
         Self {
             words,
-            text: String::from_utf8_lossy(name).into_owned(),
+            name: name.to_vec(),
         }
     }
 
+    /// Whether the name has no characters.
+    pub fn is_empty(&self) -> bool {
+        self.name.is_empty()
+    }
+
     /// The cut name, for people.
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.name).into_owned()
+    }
+
+    /// The cut name, byte for byte, for C.
+    pub fn to_c(&self) -> CString {
+        // It was cut at its first NUL.
+        CString::new(self.name.as_slice()).unwrap_or_default()
     }
 }
 
@@ -223,14 +241,18 @@ impl Entry {
         for (word, &value) in self.name.iter().zip(&key.words) {
             word.store(value, Ordering::Relaxed);
         }
-        self.words.offset.store(fields.offset, Ordering::Relaxed);
-        self.words.size.store(fields.size, Ordering::Relaxed);
+        self.set_extent(fields.offset, fields.size);
         self.words
             .elem_size
             .store(fields.elem_size, Ordering::Relaxed);
         self.words
             .num_elem
             .store(fields.num_elem, Ordering::Relaxed);
+    }
+
+    fn set_extent(&self, offset: u64, size: u64) {
+        self.words.offset.store(offset, Ordering::Relaxed);
+        self.words.size.store(size, Ordering::Relaxed);
     }
 
     fn is_named(&self, key: &Key) -> bool {
@@ -309,7 +331,7 @@ impl Table {
     /// Reads entry `index` as one moment saw it, if it is Ready and `wanted` says so.
     fn read(&self, index: u64, wanted: impl Fn(&Entry) -> bool) -> Option<Found> {
         let entry = self.entry(index)?;
-        loop {
+        for _ in 0..MOST_RETRIES {
             // Acquire: what is read below is at least as new as this `meta`.
             let meta = Meta(entry.meta().load(Ordering::Acquire));
             if !meta.is_active() {
@@ -335,6 +357,7 @@ impl Table {
                 num_elem: fields.num_elem,
             });
         }
+        None
     }
 
     /// The structure of that name, if it is ready for use. Takes no lock.
@@ -371,6 +394,10 @@ impl Table {
     /// Largest `offset + size - size of the table` ever added, in wrapping arithmetic.
     pub fn total_allocated(&self) -> u64 {
         self.total_allocated.load(Ordering::Acquire)
+    }
+
+    fn set_total(&self, total: u64) {
+        self.total_allocated.store(total, Ordering::Release);
     }
 
     /// `total_allocated` once an extent has been added.
@@ -445,8 +472,7 @@ impl Place<'_> {
             .ok_or_else(|| table_full(table, &key))?;
         let generation = Meta(entry.meta().load(Ordering::Relaxed)).generation();
         entry.set(&key, fields);
-        let total = table.total_with(fields.offset, fields.size);
-        table.total_allocated.store(total, Ordering::Release);
+        table.set_total(table.total_with(fields.offset, fields.size));
         let meta = Meta::new(Kind::Raw, State::Ready, generation.wrapping_add(1));
         entry.meta().store(meta.0, Ordering::Release);
         Ok(())
@@ -482,7 +508,7 @@ fn clear_entries(table: &Table) {
             .meta()
             .store(meta.in_state(State::Unused).0, Ordering::Release);
     }
-    table.total_allocated.store(0, Ordering::Release);
+    table.set_total(0);
 }
 
 fn erase_found(table: &Table, key: &Key) -> Result<()> {
@@ -497,21 +523,21 @@ fn erase_found(table: &Table, key: &Key) -> Result<()> {
 fn exists(key: &Key) -> Error {
     Error::Exists {
         what: "structure",
-        name: key.text().to_owned(),
+        name: key.text(),
     }
 }
 
 fn not_found(key: &Key, why: &'static str) -> Error {
     Error::NotFound {
         what: "structure",
-        name: key.text().to_owned(),
+        name: key.text(),
         why,
     }
 }
 
 fn table_full(table: &Table, key: &Key) -> Error {
     Error::TableFull {
-        name: key.text().to_owned(),
+        name: key.text(),
         entries: table.max_entries,
     }
 }

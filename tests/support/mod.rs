@@ -225,6 +225,35 @@ pub fn shared_words(count: usize) -> &'static [AtomicU64] {
     }
 }
 
+/// Where forked processes wait, asleep, until they are all let go at once.
+#[derive(Clone, Copy)]
+pub struct Gate(&'static AtomicU64);
+
+impl Gate {
+    pub fn new() -> Self {
+        Self(&shared_words(1)[0])
+    }
+
+    fn futex(self, operation: libc::c_int, value: u32) {
+        let none = std::ptr::null::<libc::timespec>();
+        // SAFETY: a valid word; the low half of a little-endian one.
+        unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), operation, value, none) };
+    }
+
+    /// Sleeps until [`Gate::open`].
+    pub fn pass(self) {
+        while self.0.load(Ordering::Acquire) == 0 {
+            self.futex(libc::FUTEX_WAIT, 0);
+        }
+    }
+
+    /// Lets everybody go.
+    pub fn open(self) {
+        self.0.store(1, Ordering::Release);
+        self.futex(libc::FUTEX_WAKE, i32::MAX as u32);
+    }
+}
+
 /// Waits until `condition` holds, at most `limit`.
 pub fn eventually(limit: Duration, condition: impl Fn() -> bool) -> bool {
     let start = Instant::now();

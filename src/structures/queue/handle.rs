@@ -5,10 +5,11 @@ use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::Segment;
-use crate::structures::{Extent, Handle, Name, Structure, expect, expect_kind, validate_elements};
-use crate::table::{Found, Kind};
+use crate::structures::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
+use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use std::ffi::{CStr, CString};
+use std::sync::Arc;
 
 /// What a queue's creator chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,20 @@ impl Queue {
 
     #[inline]
     fn enter(&self) -> Result<super::lanes::LaneGuard<'_>> {
-        self.lanes.enter(&self.ring, self.segment(), &self.name)
+        let lane = self.lanes.enter(&self.ring, self.segment(), &self.name);
+        lane.map_err(|error| self.about_the_queue(error))
+    }
+
+    /// The attachment's refusal, as one of this queue.
+    #[cold]
+    fn about_the_queue(&self, error: Error) -> Error {
+        match error {
+            Error::ReadOnly { .. } => Error::ReadOnly {
+                name: self.text(),
+                what: "an operation on a queue",
+            },
+            error => error,
+        }
     }
 
     /// Number of elements: exact while nobody operates, never above the capacity.
@@ -141,7 +155,7 @@ fn damaged(name: &str, corrupt: Corrupt) -> Error {
 }
 
 /// The layout of a queue with these parameters.
-fn plan(segment: &Segment, name: &Name, params: &Params) -> Result<(RingParams, Plan)> {
+fn plan(segment: &Segment, name: &Key, params: &Params) -> Result<(RingParams, Plan)> {
     let ring = RingParams {
         elem_size: params.elem_size,
         elem_align: params.elem_align.max(1),
@@ -151,18 +165,20 @@ fn plan(segment: &Segment, name: &Name, params: &Params) -> Result<(RingParams, 
     match Plan::new(&ring) {
         Ok(plan) => Ok((ring, plan)),
         Err(PlanError::Capacity) => Err(Error::Capacity {
-            name: name.text().to_owned(),
+            name: name.text(),
             found: params.capacity,
             expected: "1 to 2^31 less the number of lanes to create a queue",
         }),
         Err(PlanError::Element) => Err(Error::Alignment {
-            name: name.text().to_owned(),
+            name: name.text(),
             found: params.elem_align,
         }),
-        Err(PlanError::Overflow) => Err(Error::Overflow {
-            name: name.text().to_owned(),
-            elem_size: params.elem_size,
-            count: params.capacity,
+        // The elements alone do not overflow (see `validate`), but no segment has that much.
+        Err(PlanError::Overflow) => Err(Error::SegmentFull {
+            name: name.text(),
+            segment: segment.name().to_owned(),
+            needed: params.elem_size.saturating_mul(params.capacity),
+            available: segment.geometry().size,
         }),
     }
 }
@@ -171,18 +187,18 @@ impl Structure for Queue {
     type Params = Params;
     const KIND: Kind = Kind::Queue;
 
-    fn validate(name: &Name, params: &Params) -> Result<()> {
+    fn validate(name: &Key, params: &Params) -> Result<()> {
         validate_elements(name, params.elem_size, params.elem_align, params.capacity)?;
         if params.elem_size % params.elem_align.max(1) != 0 {
             return Err(Error::Alignment {
-                name: name.text().to_owned(),
+                name: name.text(),
                 found: params.elem_align,
             });
         }
         Ok(())
     }
 
-    fn plan(segment: &Segment, name: &Name, params: &Params) -> Result<Extent> {
+    fn plan(segment: &Segment, name: &Key, params: &Params) -> Result<Extent> {
         let (_, plan) = plan(segment, name, params)?;
         Ok(Extent {
             elem_size: params.elem_size,
@@ -192,17 +208,17 @@ impl Structure for Queue {
         })
     }
 
-    fn init(segment: &Segment, name: &Name, region: Region, params: &Params) -> Result<()> {
+    fn init(segment: &Segment, name: &Key, region: Region, params: &Params) -> Result<()> {
         let (ring, _) = plan(segment, name, params)?;
-        super::init(region, &ring).map_err(|corrupt| damaged(name.text(), corrupt))
+        super::init(region, &ring).map_err(|corrupt| damaged(&name.text(), corrupt))
     }
 
-    fn open(segment: &Segment, name: &Name, found: &Found, params: &Params) -> Result<Self> {
+    fn open(segment: &Segment, name: &Key, found: &Found, params: &Params) -> Result<Self> {
         expect_kind(name, Kind::Queue, found.kind)?;
         let extent = segment.heap().part(found.offset, found.size);
         let extent =
-            extent.ok_or_else(|| Error::corrupt(name.text(), "the extent in the table"))?;
-        let ring = super::open(extent).map_err(|corrupt| damaged(name.text(), corrupt))?;
+            extent.ok_or_else(|| Error::corrupt(&name.text(), "the extent in the table"))?;
+        let ring = super::open(extent).map_err(|corrupt| damaged(&name.text(), corrupt))?;
         let queue = Self {
             name: name.to_c(),
             ring,
@@ -213,7 +229,7 @@ impl Structure for Queue {
         Ok(queue)
     }
 
-    fn check(&self, name: &Name, params: &Params) -> Result<()> {
+    fn check(&self, name: &Key, params: &Params) -> Result<()> {
         expect(name, "element size", params.elem_size, self.elem_size())?;
         if params.elem_align > self.ring.plan().align {
             expect(name, "alignment", params.elem_align, self.ring.elem_align())?;
@@ -225,7 +241,7 @@ impl Structure for Queue {
     }
 
     fn into_handle(self) -> Handle {
-        Handle::Queue(Box::new(self))
+        Handle::Queue(Arc::new(self))
     }
 
     fn from_handle(handle: &Handle) -> Option<&Self> {

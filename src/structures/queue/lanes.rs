@@ -15,8 +15,9 @@ use core::time::Duration;
 use std::ffi::CStr;
 use std::time::Instant;
 
-/// Most lanes that one process keeps for one queue.
-const KEPT: usize = 64;
+/// Most lanes that one process keeps for one queue: not all further lanes there
+/// are, so that other processes find one too.
+const KEPT: usize = 32;
 
 /// In a list item: a thread is inside an operation on the lane.
 const BUSY: u64 = 1 << 63;
@@ -144,13 +145,16 @@ impl Lanes {
         segment: &Segment,
         me: Owner,
     ) -> Option<LaneGuard<'a>> {
+        let mut may_claim = true;
         for place in &self.kept {
             let item = place.load(Ordering::Relaxed);
             if item == 0 {
-                match self.keep_another(place, ring, segment, me) {
-                    None => continue,
-                    found => return found,
+                let claimed = may_claim.then(|| self.keep_another(place, ring, segment, me));
+                if let Some(Some(guard)) = claimed {
+                    return Some(guard);
                 }
+                may_claim = false; // Once a round: it looks at all of them.
+                continue;
             }
             if item & BUSY != 0 {
                 continue;

@@ -16,6 +16,7 @@ fn each_element_arrives_once_and_in_the_order_of_its_producer() {
         let barrier = Barrier::new((producers + consumers) as usize);
         let taken = AtomicU64::new(0);
         let total = producers * each;
+        let patience = &Patience::new();
         let mut seen = vec![0u32; total as usize];
         std::thread::scope(|scope| {
             for producer in 0..producers {
@@ -24,7 +25,7 @@ fn each_element_arrives_once_and_in_the_order_of_its_producer() {
                     barrier.wait();
                     for n in 0..each {
                         while !queue.put(producer as usize, producer * each + n).unwrap() {
-                            std::thread::yield_now();
+                            patience.wait();
                         }
                     }
                 });
@@ -41,7 +42,7 @@ fn each_element_arrives_once_and_in_the_order_of_its_producer() {
                                     taken.fetch_add(1, Relaxed);
                                     got.push(value);
                                 }
-                                None => std::thread::yield_now(),
+                                None => patience.wait(),
                             }
                         }
                         got
@@ -92,6 +93,7 @@ fn threads_that_both_put_and_get_never_find_a_half_full_queue_full_or_empty() {
 fn lanes_are_recovered_while_others_work() {
     let queue = Queue::new(5, 4);
     let stop = AtomicBool::new(false);
+    let patience = &Patience::new();
     let rounds = if cfg!(debug_assertions) { 300 } else { 5_000 };
     std::thread::scope(|scope| {
         for lane in 0..2 {
@@ -101,6 +103,7 @@ fn lanes_are_recovered_while_others_work() {
                 while !stop.load(Relaxed) {
                     queue.put(lane, 7).unwrap();
                     assert!(!matches!(queue.get(lane), Ok(Some(n)) if n != 7));
+                    patience.wait();
                 }
             });
         }
@@ -115,7 +118,7 @@ fn lanes_are_recovered_while_others_work() {
             for lane in [3, 2] {
                 let dead = |owner| owner > 1;
                 while !queue.ring.recover_lane(lane, &dead).unwrap() {
-                    std::thread::yield_now();
+                    patience.wait();
                 }
                 queue.lane(lane).owner.store(0, SeqCst);
             }

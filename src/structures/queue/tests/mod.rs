@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::sync::Barrier;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Instant;
 
 use super::layout::{Params, Plan, Record, init_planned};
 use super::*;
@@ -198,6 +199,20 @@ fn nobody_is_dead(_: u64) -> bool {
 
 fn all_are_dead(_: u64) -> bool {
     true
+}
+
+/// Waits for other threads, but not for ones that failed.
+struct Patience(Instant);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    fn wait(&self) {
+        assert!(self.0.elapsed().as_secs() < 30, "the others do not go on");
+        std::thread::yield_now();
+    }
 }
 
 /// A small generator, so that failures repeat (Marsaglia's xorshift64).

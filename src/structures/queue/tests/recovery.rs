@@ -157,6 +157,30 @@ fn a_neighbour_recovered_and_reused_meanwhile_is_no_evidence() {
 }
 
 #[test]
+fn a_neighbour_that_comes_to_rest_during_the_scan_does_not_testify_against_itself() {
+    // Dead lane 1 exchanged slot 3 for slot 0; lane 0 took slot 3 out and died before it
+    // exchanged it for slot 1. Recovered in between, lane 1 shows slot 0 as its spare, from
+    // which nothing follows about slot 3.
+    for n in 0..40 {
+        let queue = Rc::new(queue());
+        die_in(&queue, 1, 3, 0);
+        exchange(&queue, 0, 3);
+        assert!(queue.get(0).unwrap().is_some());
+        die_in(&queue, 0, 3, 1);
+        let other = queue.clone();
+        let meanwhile = move || {
+            assert_eq!(other.ring.recover_lane(1, &all_are_dead), Ok(true));
+        };
+        interrupted(n, meanwhile, || {
+            assert_eq!(queue.ring.recover_lane(0, &all_are_dead), Ok(true));
+        });
+        assert_eq!(queue.record(0), Record::Idle(3));
+        assert_eq!(queue.ring.recover_lane(1, &all_are_dead), Ok(true));
+        queue.assert_slots_conserved();
+    }
+}
+
+#[test]
 fn records_that_cannot_be_are_corrupt() {
     let queue = queue();
     die_in(&queue, 0, 2, 77);
