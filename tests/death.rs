@@ -9,15 +9,18 @@
 mod support;
 
 use shmds::error::Error;
-use shmds::segment::Intent;
+use shmds::segment::{Intent, Options};
 use shmds::structures::Attachment;
-use shmds::table::{Fields, Place, Table};
+use shmds::structures::array::Array;
+use shmds::table::{Claim, Fields, Key, Kind, Place, Request, Table, claim};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use support::step::{Stepped, pin_to_one_core};
 use support::{
-    Name, dequeue, enqueue, obtain_array, obtain_atomic, obtain_queue, open, open_or_create,
+    Gate, Name, dequeue, enqueue, fork, obtain_array, obtain_atomic, obtain_queue, open,
+    open_or_create, sized, words,
 };
 
 /// Payload of the segments here.
@@ -113,7 +116,7 @@ fn check_accounts(at: &Attachment, context: &str) {
     let payload: u64 = found
         .iter()
         .map(|(found, _)| match found.kind {
-            shmds::table::Kind::Raw => found.size,
+            Kind::Raw => found.size,
             _ => found.elem_size * found.num_elem,
         })
         .sum();
@@ -121,6 +124,15 @@ fn check_accounts(at: &Attachment, context: &str) {
         segment.payload_used(),
         payload,
         "{context}: payload of {found:?}"
+    );
+    // The next structure of a user's own goes right behind the last one.
+    let end = extents
+        .last()
+        .map_or(0, |&(_, end)| end - segment.geometry().table_size());
+    let beyond = table.total_allocated().wrapping_sub(end);
+    assert!(
+        beyond < 64,
+        "{context}: total_allocated is {beyond} too large"
     );
     let rest = SIZE - payload;
     let array = obtain_array(at, "rest", Intent::Create, 1, rest)
@@ -162,6 +174,11 @@ fn images_of_change(what: &str, work: impl FnOnce(Attachment)) -> Vec<Image> {
     obtain_atomic(&first, "count", Intent::Create, 7).expect("an atomic");
     let victim = Stepped::new(|| open(&name).expect("open"), work);
     images_of(&name, victim)
+}
+
+/// Two attachments: the second has the slot that the victim had.
+fn newcomers(name: &Name, context: &str) -> [Attachment; 2] {
+    [(); 2].map(|()| open(name).unwrap_or_else(|error| panic!("{context}: {error}")))
 }
 
 fn check_what_was_there(at: &Attachment, context: &str) {
@@ -216,7 +233,7 @@ fn a_structures_creator_killed_anywhere_is_undone_or_finished() {
         obtain_queue(&at, "new", Intent::Create, 8, 16).expect("a queue");
     });
     check_each(&images, 20, |name, context| {
-        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let [_, at] = newcomers(name, context);
         check_what_was_there(&at, context);
         let queue = obtain_queue(&at, "new", Intent::OpenOrCreate, 8, 16)
             .unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -237,19 +254,17 @@ fn an_array_that_takes_used_memory_is_zero_wherever_its_creator_died() {
     // The victim creates where a dead creator left bytes behind.
     let images = images_of_change("reuse", |at| {
         let array = obtain_array(&at, "dirty", Intent::Create, 8, 64).expect("an array");
-        support::words(array)
+        words(array)
             .iter()
-            .for_each(|word| word.store(u64::MAX, std::sync::atomic::Ordering::Relaxed));
+            .for_each(|word| word.store(u64::MAX, Relaxed));
         Place::Segment(at.segment()).clear().expect("clear");
         obtain_array(&at, "clean", Intent::Create, 8, 64).expect("an array");
     });
     check_each(&images, 20, |name, context| {
-        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let [_, at] = newcomers(name, context);
         match obtain_array(&at, "clean", Intent::Open, 8, 64) {
             Ok(array) => {
-                let zero = support::words(array)
-                    .iter()
-                    .all(|word| word.load(std::sync::atomic::Ordering::Relaxed) == 0);
+                let zero = words(array).iter().all(|word| word.load(Relaxed) == 0);
                 assert!(zero, "{context}: an uninitialised byte");
             }
             Err(Error::NotFound { .. }) => {}
@@ -273,7 +288,7 @@ fn a_raw_entry_and_an_erasure_are_whole_wherever_their_author_died() {
         place.add(b"raw", fields).expect("add");
     });
     check_each(&images, 5, |name, context| {
-        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let [_, at] = newcomers(name, context);
         check_what_was_there(&at, context);
         match obtain_array(&at, "raw", Intent::Open, 8, 64) {
             Ok(_) | Err(Error::NotFound { .. }) => {}
@@ -289,9 +304,164 @@ fn clearing_is_all_or_nothing_wherever_its_author_died() {
         Place::Segment(at.segment()).clear().expect("clear");
     });
     check_each(&images, 4, |name, context| {
-        let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let [_, at] = newcomers(name, context);
         check_accounts(&at, context);
     });
+}
+
+/// A segment of three entries: a gap that a creator gave up, and two arrays of ones.
+fn segment_with_a_gap(name: &Name) -> Attachment {
+    let options = Options {
+        max_entries: Some(3),
+        ..sized(2 * SIZE)
+    };
+    let at = Attachment::new(&name.0, Intent::Create, &options).expect("create");
+    let key = Table::of(at.segment()).expect("a table").key(b"given up");
+    let reservation = claim(at.segment(), &request(&key, 5000)).expect("claim");
+    for name in ["ones", "more ones"] {
+        let array = obtain_array(&at, name, Intent::Create, 8, 625).expect("an array");
+        words(array).iter().for_each(|word| word.store(1, Relaxed));
+    }
+    drop(reservation);
+    at
+}
+
+fn request(key: &Key, size: u64) -> Request<'_> {
+    Request {
+        key,
+        kind: Kind::Array,
+        elem_size: 8,
+        num_elem: size / 8,
+        size,
+        align: 8,
+    }
+}
+
+/// Whoever takes the gap, what lies beside it stays as it is.
+fn check_gap(name: &Name, context: &str) {
+    let at = open(name).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let place = Place::Segment(at.segment());
+    for name in ["raw", "new"] {
+        let _ = place.erase(name.as_bytes());
+    }
+    let first = obtain_array(&at, "probe", Intent::Create, 8, 600);
+    let first = first.unwrap_or_else(|error| panic!("{context}: {error}"));
+    words(first).iter().for_each(|word| word.store(2, Relaxed));
+    for name in ["ones", "more ones"] {
+        let array = obtain_array(&at, name, Intent::Open, 8, 625).expect("an array");
+        let intact = words(array).iter().all(|word| word.load(Relaxed) == 1);
+        assert!(intact, "{context}: two structures share memory");
+    }
+}
+
+#[test]
+fn a_gap_stays_what_it_is_wherever_its_next_user_died() {
+    pin_to_one_core();
+    let name = Name::new("gap");
+    drop(segment_with_a_gap(&name));
+    // The gap's entry is put to another use: with an extent of the user's own choice.
+    let victim = Stepped::new(
+        || open(&name).expect("open"),
+        |at| {
+            let table = Table::of(at.segment()).expect("a table");
+            let ones = table.find(&table.key(b"ones")).expect("the array");
+            let fields = Fields {
+                offset: ones.offset,
+                size: ones.size,
+                elem_size: 8,
+                num_elem: 625,
+            };
+            Place::Segment(at.segment())
+                .add(b"raw", fields)
+                .expect("add");
+        },
+    );
+    check_each(&images_of(&name, victim), 5, check_gap);
+}
+
+#[test]
+fn a_structure_in_a_gap_is_whole_wherever_its_creator_died() {
+    pin_to_one_core();
+    let name = Name::new("gap");
+    drop(segment_with_a_gap(&name));
+    let victim = Stepped::new(
+        || open(&name).expect("open"),
+        |at| {
+            let params = shmds::structures::array::Params {
+                elem_size: 8,
+                elem_align: 512,
+                count: 400,
+            };
+            let array: &Array = at
+                .obtain(b"new", Intent::Create, &params)
+                .expect("an array");
+            words(array).iter().for_each(|word| word.store(3, Relaxed));
+        },
+    );
+    check_each(&images_of(&name, victim), 20, check_gap);
+}
+
+#[test]
+fn what_was_published_stays_although_its_owner_died_while_others_looked() {
+    // Somebody holds the table lock and has seen the entry being initialised; then its
+    // owner publishes and dies. At whichever instruction, the name stays.
+    pin_to_one_core();
+    let name = Name::new("published");
+    let first = open_or_create(&name, SIZE).expect("create");
+    let victim = || {
+        let erase = |at: Attachment| drop(Place::Segment(at.segment()).erase(b"no such name"));
+        Stepped::new(|| open(&name).expect("open"), erase)
+    };
+    let table_lock = &first.segment().header().table_lock;
+    // Before and after each system call while it holds the lock: those ask who lives.
+    let mut steps = Vec::new();
+    for round in 0_u64.. {
+        let (ready, go) = (Gate::new(), Gate::new());
+        let entry = format!("entry {round}");
+        let owner = fork(|| {
+            let at = open(&name).expect("open");
+            let key = Table::of(at.segment())
+                .expect("a table")
+                .key(entry.as_bytes());
+            let Ok(Claim::New(reservation)) = claim(at.segment(), &request(&key, 64)) else {
+                panic!("no reservation");
+            };
+            ready.open();
+            go.pass();
+            reservation.publish(&key).expect("publish");
+        });
+        ready.pass();
+        let mut looker = victim();
+        if steps.is_empty() {
+            loop {
+                if table_lock.load(Relaxed) != 0 && looker.is_at_system_call() {
+                    steps.extend([looker.steps, looker.steps + 1]);
+                }
+                if !looker.step() {
+                    break;
+                }
+            }
+            go.open();
+            owner.join();
+        } else {
+            looker.step_to(steps[round as usize - 1]);
+            go.open();
+            owner.join();
+            looker.resume().join();
+            let found = obtain_array(&first, &entry, Intent::Open, 8, 8);
+            assert!(
+                found.is_ok(),
+                "after {} instructions: {:?}",
+                steps[round as usize - 1],
+                found.err()
+            );
+        }
+        Place::Segment(first.segment()).clear().expect("clear");
+        if round as usize == steps.len() {
+            break;
+        }
+    }
+    assert!(steps.len() >= 2, "nothing was watched");
 }
 
 /// A queue with three of its four places taken, and a victim at it.

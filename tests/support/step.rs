@@ -69,6 +69,21 @@ impl Stepped {
         true
     }
 
+    /// Whether its next instruction is a system call.
+    pub fn is_at_system_call(&self) -> bool {
+        const SYSCALL: libc::c_long = 0x050f;
+        let null = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: all zero is valid; our own child, stopped.
+        let word = unsafe {
+            let mut registers: libc::user_regs_struct = std::mem::zeroed();
+            let into = (&raw mut registers).cast::<libc::c_void>();
+            libc::ptrace(libc::PTRACE_GETREGS, self.child.pid, null, into);
+            let next = registers.rip as *mut libc::c_void;
+            libc::ptrace(libc::PTRACE_PEEKTEXT, self.child.pid, next, null)
+        };
+        word & 0xffff == SYSCALL
+    }
+
     /// Executes up to `count` instructions; false when the process has ended.
     pub fn step_to(&mut self, count: u64) -> bool {
         while self.steps < count {
