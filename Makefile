@@ -68,7 +68,7 @@ test-lint:
 	@$(STEP) "clippy" $(CARGO) clippy --locked --all-targets -- -D warnings
 
 test-docs:
-	@$(STEP) "rustdoc" env RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	@$(STEP) "rustdoc" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --no-deps --document-private-items
 
 test-rust:
 	@$(STEP) "Rust tests, and C tests against the library with debug assertions" $(CARGO) test --locked

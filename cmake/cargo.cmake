@@ -14,7 +14,7 @@ set(SHMDS_CARGO_TARGET_DIR "${CMAKE_CURRENT_BINARY_DIR}/cargo" CACHE PATH "Folde
 
 set(shmds_artefacts "${SHMDS_CARGO_TARGET_DIR}")
 set(shmds_cargo_arguments
-    rustc --lib --profile "${SHMDS_CARGO_PROFILE}"
+    rustc --locked --lib --profile "${SHMDS_CARGO_PROFILE}"
     --manifest-path "${PROJECT_SOURCE_DIR}/Cargo.toml" --target-dir "${SHMDS_CARGO_TARGET_DIR}")
 if(CARGO_BUILD_TARGET)
   list(APPEND shmds_cargo_arguments --target "${CARGO_BUILD_TARGET}")

@@ -16,6 +16,11 @@
 #endif
 
 /**
+ * A timeout that never passes.
+ */
+#define SHMDS_WAIT_FOREVER UINT64_MAX
+
+/**
  * Attach for reading only: find, read arrays and atomics. Takes no attachment slot.
  */
 #define SHMDS_SEGMENT_READ_ONLY 1
@@ -61,6 +66,11 @@
 #define SHMDS_KIND_QUEUE 3
 
 /**
+ * A queue for one producer and one consumer.
+ */
+#define SHMDS_KIND_SPSC_QUEUE 4
+
+/**
  * An open array: elements side by side in a segment.
  *
  * Made by `shmds_array_create`, `_open` and `_open_or_create`: the same array
@@ -93,7 +103,8 @@ typedef struct shmds_atomic shmds_atomic;
  * anywhere in an operation delays nobody; at most the element that it was putting
  * in, or had just taken out, is lost with it. The exception is a queue of large
  * elements (above 1 MiB / (attachments + 64)), which has max(4, 1 MiB / elem_size)
- * lanes: when as many processes are stopped inside operations at once, others wait.
+ * lanes, but no more than attachments: when as many processes are stopped inside
+ * operations at once, others wait.
  */
 typedef struct shmds_queue shmds_queue;
 
@@ -105,15 +116,193 @@ typedef struct shmds_queue shmds_queue;
  * `shmds_segment_close`, with every handle that was opened through it. Any
  * number of threads may use it at once. A forked child goes on with what it
  * inherits, as an attachment of its own from its first change on; closing there
- * takes nothing away from the parent. No function is async-signal-safe.
+ * takes nothing away from the parent. A forked child of a read-only attachment is
+ * not seen as a reader. Fork handlers do not run for `_Fork` or a raw `clone`: such
+ * a child must not use inherited handles. No function is async-signal-safe.
  */
 typedef struct shmds_segment shmds_segment;
+
+/**
+ * An open queue, first in first out, for one producer and one consumer at a time,
+ * in any processes: the fastest way from one to the other.
+ *
+ * Made by `shmds_spsc_queue_create`, `_open` and `_open_or_create`: the same queue
+ * gives the same handle. It belongs to the segment, is never freed by the caller
+ * and is valid until the segment is closed.
+ *
+ * Roles: the first push through a handle makes its attachment the producer, the
+ * first pop the consumer; it may be both. While a living attachment holds a role,
+ * others are answered `SHMDS_E_ROLE`. `shmds_spsc_queue_leave` and
+ * `shmds_segment_close` give the roles up, and those of the dead are taken over. A
+ * forked child is an attachment of its own, which holds no role at first.
+ *
+ * Threads: one at a time pushes through a handle, one at a time pops, and handing
+ * over from one thread to another is the caller's affair. The library does not
+ * notice it when several do at once, and elements are then lost or repeated. What
+ * does not need a role may be called by any thread at any time.
+ *
+ * Death: a process may be killed anywhere. What it had published stays, once and in
+ * order; what it was publishing is there as a whole or not at all. What it was
+ * taking goes to the next consumer, unless its call had come to the point where the
+ * element is its own: then the element is lost with it.
+ *
+ * shmds_inline.h has push, pop, front and release for inlining.
+ */
+typedef struct shmds_spsc_queue shmds_spsc_queue;
 
 /**
  * What a function answers: 0 is success, negative is an error, positive is the
  * outcome of an operation that would have had to wait.
  */
 typedef int32_t shmds_status;
+
+/**
+ * A slot of a queue that its holder works on in place; filled in by
+ * `shmds_queue_reserve` and `shmds_queue_take`, not to be changed by the caller.
+ *
+ * While it is held, whatever else its thread does with the queue goes on. A held
+ * slot keeps one of the queue's lanes; when its process ends, the element that it
+ * had taken, or was building, is gone with it.
+ */
+typedef struct shmds_queue_slot {
+  /**
+   * Where the element lies, `elem_size` bytes, aligned as the queue's elements are.
+   */
+  void *element;
+  /**
+   * Which queue; 0 once it was published, abandoned or done.
+   */
+  uint64_t queue;
+  /**
+   * Which process, counted in forks.
+   */
+  uint32_t epoch;
+  /**
+   * Which lane, and how it is held.
+   */
+  uint32_t lane;
+} shmds_queue_slot;
+
+/**
+ * The start of a queue's handle: where its parts are mapped here, and its
+ * constants, checked when it was opened.
+ *
+ * For `shmds_inline.h`, which mirrors the hot paths of the library. Constant
+ * while the handle is open.
+ */
+typedef struct shmds_queue_view {
+  /**
+   * Id of the handle, never used twice in a process.
+   */
+  uint64_t id;
+  /**
+   * The fork epoch of this process.
+   */
+  const uint32_t *epoch;
+  /**
+   * Ring words, two to the power of `word_bits`.
+   */
+  uint64_t *words;
+  /**
+   * Payload slots.
+   */
+  uint8_t *slots;
+  /**
+   * Lanes of 64 bytes: owner, record, refusals.
+   */
+  uint64_t *lanes;
+  /**
+   * Hint {lap, index} of the enqueuing side.
+   */
+  uint64_t *tail;
+  /**
+   * Hint {lap, index} of the dequeuing side.
+   */
+  uint64_t *head;
+  /**
+   * Not 0: a consumer may be asleep.
+   */
+  const uint32_t *items;
+  /**
+   * Not 0: a producer may be asleep.
+   */
+  const uint32_t *space;
+  /**
+   * Elements that the queue holds when full.
+   */
+  uint64_t capacity;
+  /**
+   * Payload slots that there are.
+   */
+  uint64_t slot_count;
+  /**
+   * Bytes of an element.
+   */
+  uint64_t elem_size;
+  /**
+   * Low bits of a ring word that hold the slot number.
+   */
+  uint32_t slot_bits;
+  /**
+   * Low bits of a hint that hold the index.
+   */
+  uint32_t index_bits;
+  /**
+   * The number of ring words is two to this power.
+   */
+  uint32_t word_bits;
+  /**
+   * Number of lanes.
+   */
+  uint32_t lane_count;
+} shmds_queue_view;
+
+/**
+ * A thread's own lane of one queue, as other code may cache it.
+ *
+ * Belongs to the library for ever; `stamp` changes when the lane is no longer
+ * that thread's, and no stamp is used twice.
+ */
+typedef struct shmds_queue_pass {
+  /**
+   * 0 while it stands for nothing.
+   */
+  uint64_t stamp;
+  /**
+   * Number of the lane.
+   */
+  uint32_t lane;
+} shmds_queue_pass;
+
+/**
+ * What a queue has seen; see `shmds_queue_get_stats`.
+ */
+typedef struct shmds_queue_stats {
+  /**
+   * `sizeof(shmds_queue_stats)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Elements that ever went in.
+   */
+  uint64_t enqueued;
+  /**
+   * Elements that ever came out.
+   */
+  uint64_t dequeued;
+  /**
+   * Operations that found it full, or empty; waits do not count.
+   */
+  uint64_t refused;
+  /**
+   * Number of lanes: how many may be inside an operation at once.
+   */
+  uint64_t lanes;
+  /**
+   * Lanes that living processes hold.
+   */
+  uint64_t lanes_in_use;
+} shmds_queue_stats;
 
 /**
  * How a segment is created or opened. Zero everywhere but in `struct_size`
@@ -134,7 +323,8 @@ typedef struct shmds_segment_options {
    */
   uint32_t mode;
   /**
-   * Bytes of a structure's name, the NUL included; 0: 32 when creating, any when opening.
+   * Bytes of a structure's name, the NUL included; 0: 32 when creating, any when
+   * opening.
    */
   uint32_t max_name_size;
   /**
@@ -142,7 +332,8 @@ typedef struct shmds_segment_options {
    */
   uint32_t max_entries;
   /**
-   * Number of attachments that a new segment can have at once, at most 4096; 0: 256.
+   * Number of attachments that a new segment can have at once, at most 4096;
+   * 0: 256.
    */
   uint32_t max_attachments;
   /**
@@ -237,6 +428,93 @@ typedef struct shmds_entry_info {
 } shmds_entry_info;
 
 /**
+ * What a process knows as the producer, or as the consumer, of a queue. For
+ * shmds_inline.h; changed by one thread at a time.
+ */
+typedef struct shmds_spsc_queue_side {
+  /**
+   * Fork epoch in which this process took the role; all ones: it has not.
+   */
+  uint64_t epoch;
+  /**
+   * Producer: elements ever pushed. Consumer: elements ever popped.
+   */
+  uint64_t position;
+  /**
+   * The position up to which this side can go without a look at the other.
+   */
+  uint64_t limit;
+  /**
+   * Bytes from the first slot to the slot of `position`.
+   */
+  uint64_t offset;
+  /**
+   * Consumer: one more than the position at which the front was looked at last.
+   */
+  uint64_t front;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[11];
+} shmds_spsc_queue_side;
+
+/**
+ * The start of every open SPSC queue, for the functions in shmds_inline.h only: a
+ * `shmds_spsc_queue *` points to one. The numbers and pointers never change while
+ * the queue is open.
+ */
+typedef struct shmds_spsc_queue_view {
+  /**
+   * Elements ever pushed, in the segment.
+   */
+  uint64_t *tail;
+  /**
+   * Elements ever popped, in the segment.
+   */
+  uint64_t *head;
+  /**
+   * Not 0: the consumer may be asleep.
+   */
+  uint32_t *items;
+  /**
+   * Not 0: the producer may be asleep.
+   */
+  uint32_t *space;
+  /**
+   * The first slot.
+   */
+  uint8_t *slots;
+  /**
+   * Bytes of all slots.
+   */
+  uint64_t slot_bytes;
+  /**
+   * Number of slots.
+   */
+  uint64_t capacity;
+  /**
+   * The fork epoch of this process.
+   */
+  uint32_t *fork_epoch;
+  /**
+   * Bytes of an element.
+   */
+  uint64_t elem_size;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[7];
+  /**
+   * This process as the producer, on lines of its own.
+   */
+  struct shmds_spsc_queue_side producer;
+  /**
+   * This process as the consumer, on lines of its own.
+   */
+  struct shmds_spsc_queue_side consumer;
+} shmds_spsc_queue_view;
+
+/**
  * Success.
  */
 #define SHMDS_OK 0
@@ -262,7 +540,8 @@ typedef struct shmds_entry_info {
 #define SHMDS_EXHAUSTED 4
 
 /**
- * An argument breaks a rule: NULL where none may be, a wrong `struct_size`, size 0 at creation.
+ * An argument breaks a rule: NULL where none may be, a wrong `struct_size`, size 0
+ * at creation.
  */
 #define SHMDS_E_ARGUMENT -1
 
@@ -277,7 +556,8 @@ typedef struct shmds_entry_info {
 #define SHMDS_E_NAME_TOO_LONG -3
 
 /**
- * A segment name with a slash that is not its first character, ".", "..", or not UTF-8.
+ * A segment name with a slash that is not its first character, ".", "..", or not
+ * UTF-8.
  */
 #define SHMDS_E_NAME_INVALID -4
 
@@ -292,7 +572,8 @@ typedef struct shmds_entry_info {
 #define SHMDS_E_ELEMENT_SIZE -6
 
 /**
- * An alignment that is no power of two, above 4096, or that does not divide the element size.
+ * An alignment that is no power of two, above 4096, or that does not divide the
+ * element size.
  */
 #define SHMDS_E_ALIGNMENT -7
 
@@ -397,9 +678,20 @@ typedef struct shmds_entry_info {
 #define SHMDS_E_STALE -27
 
 /**
- * No lane of the queue is free: more processes are stopped inside it than it has lanes.
+ * No lane of the queue is free: more processes are stopped inside it than it has
+ * lanes.
  */
 #define SHMDS_E_BUSY -28
+
+/**
+ * A call that does not go with what was done before, such as publishing what was not reserved.
+ */
+#define SHMDS_E_STATE -29
+
+/**
+ * The role of producer or of consumer is held by another attachment, which lives.
+ */
+#define SHMDS_E_ROLE -30
 
 /**
  * A defect of this library: a panic was caught at the boundary.
@@ -419,11 +711,14 @@ extern "C" {
  * call this at any time; of several processes that create one name at once,
  * exactly one does, and the others wait for it.
  *
- * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
- * `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`, `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`,
- * `SHMDS_E_OVERFLOW`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
- * `SHMDS_TIMEOUT` if a living process did not leave the table in time;
- * `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+ * `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`,
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+ * living process did not leave the table, or finish initialising that name, in
+ * time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
  *
  * # Safety
  *
@@ -442,8 +737,8 @@ shmds_status shmds_array_create(struct shmds_segment *segment,
  * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
  * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
  * `*out` is untouched on failure, and then nothing has changed. Any thread may
- * call this at any time; of several processes that create one name at once,
- * exactly one does, and the others wait for it.
+ * call this at any time; it waits for a living process that is initialising the
+ * structure of that name.
  *
  * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
  * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
@@ -526,14 +821,18 @@ const char *shmds_array_name(const struct shmds_array *array);
  * Creates an atomic of `elem_size` bytes: 1, 2, 4, 8 or 16. `initial` points at its
  * first value, or is NULL for zero.
  *
- * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
- * call this at any time; of several processes that create one name at once,
- * exactly one does, and the others wait for it.
+ * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure,
+ * and then nothing has changed. Any thread may call this at any time; of several
+ * processes that create one name at once, exactly one does, and the others wait for
+ * it.
  *
- * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
- * `SHMDS_E_NO_SPACE`; `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
- * `SHMDS_TIMEOUT` if a living process did not leave the table in time;
- * `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+ * `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_ELEMENT_SIZE`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+ * living process did not leave the table, or finish initialising that name, in
+ * time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
  *
  * # Safety
  *
@@ -549,13 +848,14 @@ shmds_status shmds_atomic_create(struct shmds_segment *segment,
 /**
  * Opens an atomic that exists and leaves its value alone; `initial` is ignored.
  *
- * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
- * call this at any time; of several processes that create one name at once,
- * exactly one does, and the others wait for it.
+ * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure,
+ * and then nothing has changed. Any thread may call this at any time; it waits for
+ * a living process that is initialising the structure of that name.
  *
  * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
  * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
- * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad
+ * parameters; `SHMDS_E_CORRUPT`.
  *
  * # Safety
  *
@@ -572,12 +872,13 @@ shmds_status shmds_atomic_open(struct shmds_segment *segment,
  * Opens an atomic and leaves its value alone, or creates it with the value at
  * `initial` (NULL: zero).
  *
- * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
- * call this at any time; of several processes that create one name at once,
- * exactly one does, and the others wait for it.
+ * `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure,
+ * and then nothing has changed. Any thread may call this at any time; of several
+ * processes that create one name at once, exactly one does, and the others wait for
+ * it.
  *
- * @return as `shmds_atomic_create` and `shmds_atomic_open`, but for `SHMDS_E_EXISTS`
- * and `SHMDS_E_NOT_FOUND`.
+ * @return as `shmds_atomic_create` and `shmds_atomic_open`, but for
+ * `SHMDS_E_EXISTS` and `SHMDS_E_NOT_FOUND`.
  *
  * # Safety
  *
@@ -622,7 +923,8 @@ const char *shmds_atomic_name(const struct shmds_atomic *atomic);
 /**
  * Reads the value, zero-extended, into `*value`.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes.
  *
  * # Safety
  *
@@ -633,8 +935,8 @@ shmds_status shmds_atomic_load(const struct shmds_atomic *atomic, uint64_t *valu
 /**
  * Sets the value to the low bytes of `value`.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -643,11 +945,12 @@ shmds_status shmds_atomic_load(const struct shmds_atomic *atomic, uint64_t *valu
 shmds_status shmds_atomic_store(struct shmds_atomic *atomic, uint64_t value);
 
 /**
- * Sets the value to `desired` if it is `expected`. The value before goes to
- * `*previous`, whether it was changed to `*exchanged`; either may be NULL.
+ * Sets the value to `desired` if it is `expected`; of both, only as many low bytes
+ * count as the word has, and the rest is ignored. The value before, zero-extended,
+ * goes to `*previous`, whether it was changed to `*exchanged`; either may be NULL.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -663,8 +966,8 @@ shmds_status shmds_atomic_compare_exchange(struct shmds_atomic *atomic,
  * Sets the value to the low bytes of `operand`. The value before goes to
  * `*previous`, which may be NULL.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -678,8 +981,8 @@ shmds_status shmds_atomic_exchange(struct shmds_atomic *atomic,
  * Adds `operand` to the value, wrapping around. The value before goes to
  * `*previous`, which may be NULL.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -693,8 +996,8 @@ shmds_status shmds_atomic_fetch_add(struct shmds_atomic *atomic,
  * Subtracts `operand` from the value, wrapping around. The value before goes to
  * `*previous`, which may be NULL.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -708,8 +1011,8 @@ shmds_status shmds_atomic_fetch_sub(struct shmds_atomic *atomic,
  * Combines the value with `operand` by bitwise and. The value before goes to
  * `*previous`, which may be NULL.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -723,8 +1026,8 @@ shmds_status shmds_atomic_fetch_and(struct shmds_atomic *atomic,
  * Combines the value with `operand` by bitwise or. The value before goes to
  * `*previous`, which may be NULL.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -735,11 +1038,11 @@ shmds_status shmds_atomic_fetch_or(struct shmds_atomic *atomic,
                                    uint64_t *previous);
 
 /**
- * Combines the value with `operand` by bitwise exclusive or. The value before goes to
- * `*previous`, which may be NULL.
+ * Combines the value with `operand` by bitwise exclusive or. The value before goes
+ * to `*previous`, which may be NULL.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
- * `SHMDS_E_READ_ONLY`.
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+ * bytes; `SHMDS_E_READ_ONLY`.
  *
  * # Safety
  *
@@ -758,11 +1061,14 @@ shmds_status shmds_atomic_fetch_xor(struct shmds_atomic *atomic,
  * call this at any time; of several processes that create one name at once,
  * exactly one does, and the others wait for it.
  *
- * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
- * `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`, `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`,
- * `SHMDS_E_OVERFLOW`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
- * `SHMDS_TIMEOUT` if a living process did not leave the table in time;
- * `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+ * `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`,
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+ * living process did not leave the table, or finish initialising that name, in
+ * time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
  *
  * # Safety
  *
@@ -781,8 +1087,8 @@ shmds_status shmds_queue_create(struct shmds_segment *segment,
  * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
  * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
  * `*out` is untouched on failure, and then nothing has changed. Any thread may
- * call this at any time; of several processes that create one name at once,
- * exactly one does, and the others wait for it.
+ * call this at any time; it waits for a living process that is initialising the
+ * structure of that name.
  *
  * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
  * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
@@ -831,8 +1137,9 @@ shmds_status shmds_queue_open_or_create(struct shmds_segment *segment,
  * was full, or the element went in, at one moment during the call.
  *
  * @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`;
- * `SHMDS_E_BUSY` if no lane came free in time; `SHMDS_E_ATTACHMENTS` in a forked
- * child that finds no attachment slot; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ * `SHMDS_E_BUSY` if no lane came free in time; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
  *
  * # Safety
  *
@@ -855,7 +1162,188 @@ shmds_status shmds_queue_enqueue(struct shmds_queue *queue, const void *element)
 shmds_status shmds_queue_dequeue(struct shmds_queue *queue, void *element);
 
 /**
- * Number of elements: exact while nobody operates, never above the capacity; 0 for NULL.
+ * Appends copies of up to `count` elements that lie side by side at `elements`, in
+ * their order; elements of others may come in between. `*enqueued` is how many there
+ * was room for.
+ *
+ * Otherwise like `shmds_queue_enqueue`.
+ *
+ * @return `SHMDS_OK` if at least one went in, or `count` is 0; `SHMDS_FULL`; and the
+ * errors of `shmds_queue_enqueue`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `elements` NULL or `count * elem_size` readable bytes,
+ * `enqueued` NULL or valid.
+ */
+shmds_status shmds_queue_enqueue_bulk(struct shmds_queue *queue,
+                                      const void *elements,
+                                      size_t count,
+                                      size_t *enqueued);
+
+/**
+ * Takes up to `count` of the oldest elements out and copies them side by side to
+ * `elements`. `*dequeued` is how many there were.
+ *
+ * Otherwise like `shmds_queue_dequeue`.
+ *
+ * @return `SHMDS_OK` if at least one came out, or `count` is 0; `SHMDS_EMPTY`; and
+ * the errors of `shmds_queue_dequeue`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `elements` NULL or `count * elem_size` writable bytes,
+ * `dequeued` NULL or valid.
+ */
+shmds_status shmds_queue_dequeue_bulk(struct shmds_queue *queue,
+                                      void *elements,
+                                      size_t count,
+                                      size_t *dequeued);
+
+/**
+ * Appends a copy of the element at `element`, sleeping while the queue is full, at
+ * most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. A dequeue anywhere
+ * wakes it up.
+ *
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_enqueue`.
+ *
+ * # Safety
+ *
+ * As for `shmds_queue_enqueue`.
+ */
+shmds_status shmds_queue_enqueue_wait(struct shmds_queue *queue,
+                                      const void *element,
+                                      uint64_t timeout_ns);
+
+/**
+ * Takes the oldest element out and copies it to `element`, sleeping while the queue
+ * is empty, at most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. An
+ * enqueue anywhere wakes it up.
+ *
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_dequeue`.
+ *
+ * # Safety
+ *
+ * As for `shmds_queue_dequeue`.
+ */
+shmds_status shmds_queue_dequeue_wait(struct shmds_queue *queue,
+                                      void *element,
+                                      uint64_t timeout_ns);
+
+/**
+ * Reserves a slot to build an element in, without copying it later.
+ *
+ * `slot->element` is the place. To be ended by `shmds_queue_publish` or
+ * `shmds_queue_abandon`, by any thread of this process.
+ *
+ * @return `SHMDS_OK`; and the errors of `shmds_queue_enqueue`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `slot` NULL or valid.
+ */
+shmds_status shmds_queue_reserve(struct shmds_queue *queue, struct shmds_queue_slot *slot);
+
+/**
+ * Appends the element that was built in a reserved slot, and gives the slot up.
+ *
+ * @return `SHMDS_OK`; `SHMDS_FULL`, and the slot stays reserved; `SHMDS_E_STATE` if
+ * it is not reserved, of another queue, or held by the parent of this process;
+ * `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `slot` NULL or filled in by `shmds_queue_reserve`.
+ */
+shmds_status shmds_queue_publish(struct shmds_queue *queue, struct shmds_queue_slot *slot);
+
+/**
+ * Gives a reserved slot up without publishing it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_STATE` as for `shmds_queue_publish`;
+ * `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * As for `shmds_queue_publish`.
+ */
+shmds_status shmds_queue_abandon(struct shmds_queue *queue, struct shmds_queue_slot *slot);
+
+/**
+ * Takes the oldest element out, to be read where it lies.
+ *
+ * `slot->element` is the place; nobody else has access to it until
+ * `shmds_queue_done`, by any thread of this process.
+ *
+ * @return `SHMDS_OK`; `SHMDS_EMPTY`; and the errors of `shmds_queue_dequeue`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `slot` NULL or valid.
+ */
+shmds_status shmds_queue_take(struct shmds_queue *queue, struct shmds_queue_slot *slot);
+
+/**
+ * Gives the slot of an element that was taken back.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_STATE` if it was not taken, was given back already,
+ * is of another queue, or held by the parent of this process; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `slot` NULL or filled in by `shmds_queue_take`.
+ */
+shmds_status shmds_queue_done(struct shmds_queue *queue, struct shmds_queue_slot *slot);
+
+/**
+ * What `shmds_inline.h` needs to know of a queue. NULL for NULL. It is the start of
+ * the handle itself: `(const shmds_queue_view *)queue` is the same address. Valid
+ * until the segment is closed.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+const struct shmds_queue_view *shmds_queue_get_view(const struct shmds_queue *queue);
+
+/**
+ * The calling thread's own lane of a queue, for `shmds_inline.h`; NULL if it has none
+ * now and operations have to go through the library. The lane is the thread's for as
+ * long as the stamp stays what it is and the process does not fork.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+const struct shmds_queue_pass *shmds_queue_own_lane(struct shmds_queue *queue);
+
+/**
+ * Wakes whoever sleeps in a waiting operation on the queue, to look again. For
+ * `shmds_inline.h`, after an operation that found somebody asleep.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+shmds_status shmds_queue_wake(struct shmds_queue *queue);
+
+/**
+ * Fills `*stats` in; set `stats->struct_size` first. Exact while nobody operates.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `stats` NULL or valid.
+ */
+shmds_status shmds_queue_get_stats(const struct shmds_queue *queue,
+                                   struct shmds_queue_stats *stats);
+
+/**
+ * Number of elements: exact while nobody operates, never above the capacity; 0 for
+ * NULL.
  *
  * # Safety
  *
@@ -902,8 +1390,8 @@ bool shmds_queue_empty(const struct shmds_queue *queue);
 bool shmds_queue_full(const struct shmds_queue *queue);
 
 /**
- * Address of the payload slots, for inspection: which of them are in the queue,
- * and in which order, is not told. NULL for NULL. Valid until the segment is closed.
+ * Address of the payload slots, for inspection: which of them are in the queue, and
+ * in which order, is not told. NULL for NULL. Valid until the segment is closed.
  *
  * # Safety
  *
@@ -1072,6 +1560,324 @@ shmds_status shmds_segment_get_info(const struct shmds_segment *segment,
                                     struct shmds_segment_info *info);
 
 /**
+ * Creates an SPSC queue for `capacity` elements of `elem_size` bytes.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+ * `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`,
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+ * living process did not leave the table, or finish initialising that name, in
+ * time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_spsc_queue_create(struct shmds_segment *segment,
+                                     const char *name,
+                                     size_t elem_size,
+                                     size_t elem_align,
+                                     size_t capacity,
+                                     struct shmds_spsc_queue **out);
+
+/**
+ * Opens an SPSC queue that exists. `capacity` 0 accepts any. Takes no role.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; it waits for a living process that is initialising the
+ * structure of that name.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
+ * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_spsc_queue_open(struct shmds_segment *segment,
+                                   const char *name,
+                                   size_t elem_size,
+                                   size_t elem_align,
+                                   size_t capacity,
+                                   struct shmds_spsc_queue **out);
+
+/**
+ * Opens an SPSC queue, creating it if it does not exist.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return as `shmds_spsc_queue_create` and `shmds_spsc_queue_open`, but for
+ * `SHMDS_E_EXISTS` and `SHMDS_E_NOT_FOUND`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_spsc_queue_open_or_create(struct shmds_segment *segment,
+                                             const char *name,
+                                             size_t elem_size,
+                                             size_t elem_align,
+                                             size_t capacity,
+                                             struct shmds_spsc_queue **out);
+
+/**
+ * Appends a copy of the element at `element`, `elem_size` bytes, as the producer.
+ *
+ * Never waits. Makes no system call unless the consumer is asleep, or this call
+ * takes the role. One store publishes the element: a process killed before it has
+ * appended nothing, and one killed after it everything. `element` must not lie in
+ * the queue.
+ *
+ * @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ROLE` if a living attachment is the
+ * producer; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `element` is NULL or has `elem_size` readable bytes. No
+ * other thread pushes meanwhile.
+ */
+shmds_status shmds_spsc_queue_push(struct shmds_spsc_queue *queue, const void *element);
+
+/**
+ * Takes the oldest element out and copies it to `element`, `elem_size` bytes, as the
+ * consumer. `*element` is untouched unless this returns `SHMDS_OK`.
+ *
+ * Never waits. Makes no system call unless the producer is asleep, or this call
+ * takes the role. The element is copied, then one store takes it: if the process
+ * is killed before that store, the next consumer gets the element, which this call
+ * never returned; if after it, the element is gone. So no element is ever returned
+ * twice.
+ *
+ * @return `SHMDS_OK`; `SHMDS_EMPTY`; `SHMDS_E_ROLE` if a living attachment is the
+ * consumer; and the other errors of `shmds_spsc_queue_push`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `element` is NULL or has `elem_size` writable bytes. No
+ * other thread pops meanwhile.
+ */
+shmds_status shmds_spsc_queue_pop(struct shmds_spsc_queue *queue, void *element);
+
+/**
+ * Stores the address of the oldest element in `*element`, as the consumer: to be
+ * read where it lies, then given back by `shmds_spsc_queue_release`.
+ *
+ * The address is valid until the element is released or popped, or the role given
+ * up. Called again before that, this gives the same element. An element is handled
+ * at least once this way: if the process is killed before it is released, the next
+ * consumer finds it at the front again. `*element` is untouched unless this returns
+ * `SHMDS_OK`. Otherwise like `shmds_spsc_queue_pop`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_EMPTY`; and the errors of `shmds_spsc_queue_pop`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `element` NULL or valid. No other thread pops meanwhile.
+ */
+shmds_status shmds_spsc_queue_front(struct shmds_spsc_queue *queue, const void **element);
+
+/**
+ * Takes the element out that `shmds_spsc_queue_front` gave; its address is no longer
+ * valid. Like the end of `shmds_spsc_queue_pop`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_STATE` if nothing is at the front: the queue is
+ * empty, `shmds_spsc_queue_front` was not called, or its element was popped or
+ * released, or the role given up, since; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open. No other thread pops meanwhile.
+ */
+shmds_status shmds_spsc_queue_release(struct shmds_spsc_queue *queue);
+
+/**
+ * Appends copies of as many of the `count` elements at `elements` as there is room
+ * for, the first ones, and stores how many in `*pushed`. They are published at
+ * once: a process that is killed has appended all of them or none.
+ *
+ * `*pushed` is untouched unless this returns `SHMDS_OK`. If `count` is 0, it is set
+ * to 0, `elements` may be NULL, and no role is taken. Otherwise like
+ * `shmds_spsc_queue_push`.
+ *
+ * @return `SHMDS_OK` if at least one went in, or `count` is 0; `SHMDS_FULL`; and the
+ * errors of `shmds_spsc_queue_push`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `elements` is NULL or has `count` elements, `pushed` NULL
+ * or valid. No other thread pushes meanwhile.
+ */
+shmds_status shmds_spsc_queue_push_bulk(struct shmds_spsc_queue *queue,
+                                        const void *elements,
+                                        size_t count,
+                                        size_t *pushed);
+
+/**
+ * Takes up to `count` of the oldest elements out, copies them to `elements` in
+ * order, and stores how many in `*popped`. They are taken at once: if the process
+ * is killed before, the next consumer gets all of them.
+ *
+ * `*popped` and `*elements` are untouched unless this returns `SHMDS_OK`. If `count`
+ * is 0, `*popped` is set to 0, `elements` may be NULL, and no role is taken.
+ * Otherwise like `shmds_spsc_queue_pop`.
+ *
+ * @return `SHMDS_OK` if there was at least one, or `count` is 0; `SHMDS_EMPTY`; and
+ * the errors of `shmds_spsc_queue_pop`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open, `elements` is NULL or has room for `count` elements,
+ * `popped` NULL or valid. No other thread pops meanwhile.
+ */
+shmds_status shmds_spsc_queue_pop_bulk(struct shmds_spsc_queue *queue,
+                                       void *elements,
+                                       size_t count,
+                                       size_t *popped);
+
+/**
+ * Appends a copy of the element at `element`, waiting for room for at most
+ * `timeout_ns` nanoseconds: 0 does not wait, `SHMDS_WAIT_FOREVER` has no end.
+ *
+ * Sleeps in the kernel, after a short while of looking. A consumer that is killed
+ * delays this by a hundredth of a second at most when another one goes on in its
+ * place. Otherwise like `shmds_spsc_queue_push`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT` if there was no room in time; and the errors of
+ * `shmds_spsc_queue_push`.
+ *
+ * # Safety
+ *
+ * As for `shmds_spsc_queue_push`.
+ */
+shmds_status shmds_spsc_queue_push_wait(struct shmds_spsc_queue *queue,
+                                        const void *element,
+                                        uint64_t timeout_ns);
+
+/**
+ * Takes the oldest element out and copies it to `element`, waiting for one for at
+ * most `timeout_ns` nanoseconds: 0 does not wait, `SHMDS_WAIT_FOREVER` has no end.
+ *
+ * Sleeps in the kernel, after a short while of looking. A producer that is killed
+ * delays this by a hundredth of a second at most when another one goes on in its
+ * place. Otherwise like `shmds_spsc_queue_pop`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT` if there was nothing in time; and the errors of
+ * `shmds_spsc_queue_pop`.
+ *
+ * # Safety
+ *
+ * As for `shmds_spsc_queue_pop`.
+ */
+shmds_status shmds_spsc_queue_pop_wait(struct shmds_spsc_queue *queue,
+                                       void *element,
+                                       uint64_t timeout_ns);
+
+/**
+ * Gives up the roles that this attachment holds, so that others can take them at
+ * once; its next push or pop takes them again. The elements stay. What was at the
+ * front and not released is at the front for the next consumer.
+ *
+ * `shmds_segment_close` does the same. In a forked child, the roles of the parent
+ * stay the parent's.
+ *
+ * @return `SHMDS_OK`, also if there was none; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open. No other thread pushes or pops meanwhile.
+ */
+shmds_status shmds_spsc_queue_leave(struct shmds_spsc_queue *queue);
+
+/**
+ * For shmds_inline.h, which calls this after publishing when somebody may be asleep
+ * at the queue: wakes them, and lets them look again. Harmless at any time, by any
+ * thread.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+shmds_status shmds_spsc_queue_wake(struct shmds_spsc_queue *queue);
+
+/**
+ * Number of elements: exact while nobody operates, never above the capacity; 0 for
+ * NULL. Any attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+size_t shmds_spsc_queue_size(const struct shmds_spsc_queue *queue);
+
+/**
+ * Number of elements that the queue holds when full; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+size_t shmds_spsc_queue_capacity(const struct shmds_spsc_queue *queue);
+
+/**
+ * Bytes of an element; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+size_t shmds_spsc_queue_elem_size(const struct shmds_spsc_queue *queue);
+
+/**
+ * Whether a pop would have found nothing at one moment during the call; true for
+ * NULL. Any attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+bool shmds_spsc_queue_empty(const struct shmds_spsc_queue *queue);
+
+/**
+ * Whether a push would have found no room at one moment during the call; false for
+ * NULL. Any attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+bool shmds_spsc_queue_full(const struct shmds_spsc_queue *queue);
+
+/**
+ * Name of the queue as the table holds it; NULL for NULL. Valid until the segment
+ * is closed.
+ *
+ * # Safety
+ *
+ * `queue` is NULL or open.
+ */
+const char *shmds_spsc_queue_name(const struct shmds_spsc_queue *queue);
+
+/**
  * The name of a status, such as "SHMDS_E_NOT_FOUND".
  *
  * Never NULL; for a number that is no status: "unknown status". The string is
@@ -1124,7 +1930,8 @@ shmds_status shmds_segment_find(const struct shmds_segment *segment,
  *
  * # Safety
  *
- * `segment` is NULL or open, `info` NULL or valid, `name` has `name_capacity` bytes.
+ * `segment` is NULL or open, `info` NULL or valid, `name` has `name_capacity`
+ * bytes.
  */
 shmds_status shmds_segment_entry_at(const struct shmds_segment *segment,
                                     uint32_t index,
@@ -1140,7 +1947,9 @@ shmds_status shmds_segment_entry_at(const struct shmds_segment *segment,
  * the table.
  *
  * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_TIMEOUT` if a living process
- * did not leave the table in time; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ * did not leave the table in time; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`;
+ * `SHMDS_E_ATTACHMENTS`, `SHMDS_E_PERMISSION` in a forked child that finds no
+ * attachment slot, or may not reopen the segment; `SHMDS_E_SYSTEM`.
  *
  * # Safety
  *
@@ -1162,7 +1971,9 @@ shmds_status shmds_segment_erase(struct shmds_segment *segment, const char *name
  *
  * @return `SHMDS_OK`; `SHMDS_E_EXISTS` if the name is taken; `SHMDS_E_TABLE_FULL`;
  * `SHMDS_E_GEOMETRY` if the table's segment has another; `SHMDS_E_NO_SPACE`;
- * `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ * `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`; for the table of a
+ * segment also `SHMDS_E_SYSTEM`, and `SHMDS_E_ATTACHMENTS`, `SHMDS_E_PERMISSION`
+ * in a forked child that finds no attachment slot, or may not reopen the segment.
  *
  * # Safety
  *
@@ -1183,7 +1994,8 @@ shmds_status shmds_table_add(void *table,
  * Takes an entry out of any table; see `shmds_table_add`. Its space stays taken.
  *
  * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_GEOMETRY`; `SHMDS_TIMEOUT`;
- * `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ * `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`; and `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION`, `SHMDS_E_SYSTEM` as `shmds_table_add`.
  *
  * # Safety
  *
@@ -1218,7 +2030,8 @@ shmds_status shmds_table_find(const void *table,
  * the same memory.
  *
  * @return `SHMDS_OK`; `SHMDS_E_GEOMETRY`; `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`;
- * `SHMDS_E_ARGUMENT`.
+ * `SHMDS_E_ARGUMENT`; and `SHMDS_E_ATTACHMENTS`, `SHMDS_E_PERMISSION`,
+ * `SHMDS_E_SYSTEM` as `shmds_table_add`.
  *
  * # Safety
  *

@@ -227,6 +227,20 @@ pub enum Error {
         /// Number of lanes.
         lanes: u64,
     },
+    /// A call that does not go with what was done before.
+    State {
+        /// The structure.
+        name: String,
+        /// What is not as it should be.
+        rule: &'static str,
+    },
+    /// A role that only one attachment can have is taken.
+    Role {
+        /// The structure.
+        name: String,
+        /// "producer" or "consumer".
+        role: &'static str,
+    },
     /// A wait for a living process ran out of time.
     Timeout {
         /// Segment or structure.
@@ -323,6 +337,9 @@ impl fmt::Display for Error {
             Self::Stale { name } => write!(f, "\"{name}\" was removed while this handle was open"),
             Self::Busy { name, lanes } =>
                 write!(f, "\"{name}\": all {lanes} lanes are held by processes inside an operation"),
+            Self::State { name, rule } => write!(f, "\"{name}\": {rule}"),
+            Self::Role { name, role } =>
+                write!(f, "\"{name}\": expected to become the {role}; another attachment is, and lives"),
             Self::Timeout { name, what, milliseconds } =>
                 write!(f, "\"{name}\": waited {milliseconds} ms for {what}"),
         }

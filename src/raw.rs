@@ -100,6 +100,38 @@ impl Region {
         })
     }
 
+    /// Copies `len` bytes to `offset`; false when they do not lie inside.
+    ///
+    /// # Safety
+    ///
+    /// `source` has `len` readable bytes, and no other thread or process accesses
+    /// those of the region meanwhile.
+    #[inline]
+    pub unsafe fn write(&self, offset: u64, source: *const u8, len: u64) -> bool {
+        let Some(part) = self.part(offset, len) else {
+            return false;
+        };
+        // SAFETY: the part has `len` bytes; the caller vouches for `source` and exclusivity.
+        unsafe { copy_element(source, part.base.as_ptr(), part.len) };
+        true
+    }
+
+    /// Copies `len` bytes at `offset` out; false when they do not lie inside.
+    ///
+    /// # Safety
+    ///
+    /// `target` has `len` writable bytes, and no other thread or process writes those
+    /// of the region meanwhile.
+    #[inline]
+    pub unsafe fn read(&self, offset: u64, target: *mut u8, len: u64) -> bool {
+        let Some(part) = self.part(offset, len) else {
+            return false;
+        };
+        // SAFETY: as in `write`, the other way round.
+        unsafe { copy_element(part.base.as_ptr(), target, part.len) };
+        true
+    }
+
     /// Writes zero to every byte.
     ///
     /// # Safety

@@ -31,11 +31,14 @@ fn params(elem_size: usize, elem_align: usize, count: usize) -> Params {
 /// call this at any time; of several processes that create one name at once,
 /// exactly one does, and the others wait for it.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
-/// `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`, `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`,
-/// `SHMDS_E_OVERFLOW`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
-/// `SHMDS_TIMEOUT` if a living process did not leave the table in time;
-/// `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+/// @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+/// `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`,
+/// `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+/// `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+/// living process did not leave the table, or finish initialising that name, in
+/// time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+/// `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+/// reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
 ///
 /// # Safety
 ///
@@ -59,8 +62,8 @@ pub unsafe extern "C" fn shmds_array_create(
 /// `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
 /// up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
 /// `*out` is untouched on failure, and then nothing has changed. Any thread may
-/// call this at any time; of several processes that create one name at once,
-/// exactly one does, and the others wait for it.
+/// call this at any time; it waits for a living process that is initialising the
+/// structure of that name.
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
 /// `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;

@@ -49,14 +49,18 @@ unsafe fn required<'a>(atomic: *const shmds_atomic) -> Result<&'a Atomic> {
 /// Creates an atomic of `elem_size` bytes: 1, 2, 4, 8 or 16. `initial` points at its
 /// first value, or is NULL for zero.
 ///
-/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
-/// call this at any time; of several processes that create one name at once,
-/// exactly one does, and the others wait for it.
+/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure,
+/// and then nothing has changed. Any thread may call this at any time; of several
+/// processes that create one name at once, exactly one does, and the others wait for
+/// it.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
-/// `SHMDS_E_NO_SPACE`; `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
-/// `SHMDS_TIMEOUT` if a living process did not leave the table in time;
-/// `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+/// @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+/// `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_ELEMENT_SIZE`,
+/// `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+/// living process did not leave the table, or finish initialising that name, in
+/// time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+/// `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+/// reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
 ///
 /// # Safety
 ///
@@ -79,13 +83,14 @@ pub unsafe extern "C" fn shmds_atomic_create(
 
 /// Opens an atomic that exists and leaves its value alone; `initial` is ignored.
 ///
-/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
-/// call this at any time; of several processes that create one name at once,
-/// exactly one does, and the others wait for it.
+/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure,
+/// and then nothing has changed. Any thread may call this at any time; it waits for
+/// a living process that is initialising the structure of that name.
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
 /// `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
-/// `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+/// `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad
+/// parameters; `SHMDS_E_CORRUPT`.
 ///
 /// # Safety
 ///
@@ -110,12 +115,13 @@ pub unsafe extern "C" fn shmds_atomic_open(
 /// Opens an atomic and leaves its value alone, or creates it with the value at
 /// `initial` (NULL: zero).
 ///
-/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure, and then nothing has changed. Any thread may
-/// call this at any time; of several processes that create one name at once,
-/// exactly one does, and the others wait for it.
+/// `name` is cut at the table's `max_name_size - 1`. `*out` is untouched on failure,
+/// and then nothing has changed. Any thread may call this at any time; of several
+/// processes that create one name at once, exactly one does, and the others wait for
+/// it.
 ///
-/// @return as `shmds_atomic_create` and `shmds_atomic_open`, but for `SHMDS_E_EXISTS`
-/// and `SHMDS_E_NOT_FOUND`.
+/// @return as `shmds_atomic_create` and `shmds_atomic_open`, but for
+/// `SHMDS_E_EXISTS` and `SHMDS_E_NOT_FOUND`.
 ///
 /// # Safety
 ///
@@ -182,7 +188,8 @@ pub unsafe extern "C" fn shmds_atomic_name(atomic: *const shmds_atomic) -> *cons
 
 /// Reads the value, zero-extended, into `*value`.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes.
 ///
 /// # Safety
 ///
@@ -202,8 +209,8 @@ pub unsafe extern "C" fn shmds_atomic_load(
 
 /// Sets the value to the low bytes of `value`.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///
@@ -217,11 +224,12 @@ pub unsafe extern "C" fn shmds_atomic_store(atomic: *mut shmds_atomic, value: u6
     })
 }
 
-/// Sets the value to `desired` if it is `expected`. The value before goes to
-/// `*previous`, whether it was changed to `*exchanged`; either may be NULL.
+/// Sets the value to `desired` if it is `expected`; of both, only as many low bytes
+/// count as the word has, and the rest is ignored. The value before, zero-extended,
+/// goes to `*previous`, whether it was changed to `*exchanged`; either may be NULL.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///
@@ -271,8 +279,8 @@ unsafe fn update(
 /// Sets the value to the low bytes of `operand`. The value before goes to
 /// `*previous`, which may be NULL.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///
@@ -290,8 +298,8 @@ pub unsafe extern "C" fn shmds_atomic_exchange(
 /// Adds `operand` to the value, wrapping around. The value before goes to
 /// `*previous`, which may be NULL.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///
@@ -309,8 +317,8 @@ pub unsafe extern "C" fn shmds_atomic_fetch_add(
 /// Subtracts `operand` from the value, wrapping around. The value before goes to
 /// `*previous`, which may be NULL.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///
@@ -328,8 +336,8 @@ pub unsafe extern "C" fn shmds_atomic_fetch_sub(
 /// Combines the value with `operand` by bitwise and. The value before goes to
 /// `*previous`, which may be NULL.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///
@@ -347,8 +355,8 @@ pub unsafe extern "C" fn shmds_atomic_fetch_and(
 /// Combines the value with `operand` by bitwise or. The value before goes to
 /// `*previous`, which may be NULL.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///
@@ -363,11 +371,11 @@ pub unsafe extern "C" fn shmds_atomic_fetch_or(
     boundary(|| unsafe { update(atomic, Update::Or, operand, previous) })
 }
 
-/// Combines the value with `operand` by bitwise exclusive or. The value before goes to
-/// `*previous`, which may be NULL.
+/// Combines the value with `operand` by bitwise exclusive or. The value before goes
+/// to `*previous`, which may be NULL.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes;
-/// `SHMDS_E_READ_ONLY`.
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_ELEMENT_SIZE` for a word of 16
+/// bytes; `SHMDS_E_READ_ONLY`.
 ///
 /// # Safety
 ///

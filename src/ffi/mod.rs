@@ -9,6 +9,7 @@ mod array;
 mod atomic;
 mod queue;
 mod segment;
+mod spsc;
 mod status;
 mod table;
 
@@ -16,6 +17,7 @@ pub use array::*;
 pub use atomic::*;
 pub use queue::*;
 pub use segment::*;
+pub use spsc::*;
 pub use status::*;
 pub use table::*;
 
@@ -99,7 +101,8 @@ fn null(argument: &str) -> Error {
 ///
 /// # Safety
 ///
-/// `repr(C)` without padding, `struct_size: usize` first, and newer versions only longer.
+/// `repr(C)` without padding, `struct_size: usize` first, and newer versions only
+/// longer.
 unsafe trait Info {}
 
 /// Fills in as much of a structure as its caller knows of.
@@ -171,4 +174,59 @@ unsafe fn obtain<S: Structure, H>(
 unsafe fn structure<'a, S, H>(handle: *const H) -> Option<&'a S> {
     // SAFETY: as promised to us; `obtain` cast it from this type.
     unsafe { handle.cast::<S>().as_ref() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_error() -> String {
+        // SAFETY: a valid string of this thread's.
+        let text = unsafe { CStr::from_ptr(shmds_last_error()) };
+        text.to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn a_panic_becomes_a_status_and_a_sentence() {
+        assert_eq!(boundary(|| panic!("on purpose")), SHMDS_E_INTERNAL);
+        assert!(last_error().contains("internal"));
+        assert_eq!(getter(7, || panic!("on purpose")), 7);
+    }
+
+    #[test]
+    fn an_error_becomes_its_status_and_sentence_and_success_leaves_them() {
+        let error = || Err(Error::argument("the rule"));
+        assert_eq!(boundary(error), SHMDS_E_ARGUMENT);
+        assert_eq!(boundary(|| Ok(SHMDS_FULL)), SHMDS_FULL);
+        assert_eq!(last_error(), "the rule");
+    }
+
+    #[test]
+    fn a_sentence_too_long_is_cut_at_a_character() {
+        boundary(|| Err(Error::argument("\u{e4}".repeat(3000))));
+        assert_eq!(last_error().chars().count(), 511);
+    }
+
+    #[test]
+    fn newer_and_older_callers_get_what_they_know() {
+        let mut info = shmds_entry_info {
+            struct_size: size_of::<shmds_entry_info>() + 8,
+            offset: 0,
+            size: 0,
+            elem_size: 0,
+            num_elem: 0,
+            kind: 9,
+            generation: 9,
+        };
+        let value = shmds_entry_info { kind: 1, ..info };
+        // SAFETY: a valid structure; what lies behind it is not written.
+        unsafe { fill(&raw mut info, "info", || Ok(value)) }.expect("a longer one");
+        assert_eq!(
+            (info.kind, info.struct_size),
+            (1, size_of::<shmds_entry_info>() + 8)
+        );
+        info.struct_size = 8;
+        // SAFETY: as above.
+        assert!(unsafe { fill(&raw mut info, "info", || Ok(value)) }.is_err());
+    }
 }

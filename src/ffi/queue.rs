@@ -1,13 +1,17 @@
 //! Queues in C.
 
 use super::{
-    boundary, getter, null, obtain, shmds_segment, shmds_status,
-    status::{SHMDS_EMPTY, SHMDS_FULL, SHMDS_OK},
+    Info, boundary, fill, getter, null, obtain, output, shmds_segment, shmds_status,
+    status::{SHMDS_EMPTY, SHMDS_FULL, SHMDS_OK, SHMDS_TIMEOUT},
     structure,
 };
+use crate::error::Result;
 use crate::segment::Intent;
-use crate::structures::queue::{Params, Queue};
+use crate::structures::queue::{Params, Pass, Pinned, PinnedLane, Queue, QueueView};
+use crate::structures::wait::Deadline;
 use core::ffi::{c_char, c_void};
+use core::ptr::NonNull;
+use core::time::Duration;
 
 /// An open queue, first in first out, for any number of producers and consumers
 /// in any number of processes.
@@ -19,7 +23,8 @@ use core::ffi::{c_char, c_void};
 /// anywhere in an operation delays nobody; at most the element that it was putting
 /// in, or had just taken out, is lost with it. The exception is a queue of large
 /// elements (above 1 MiB / (attachments + 64)), which has max(4, 1 MiB / elem_size)
-/// lanes: when as many processes are stopped inside operations at once, others wait.
+/// lanes, but no more than attachments: when as many processes are stopped inside
+/// operations at once, others wait.
 pub struct shmds_queue {
     _opaque: [u8; 0],
 }
@@ -40,11 +45,14 @@ fn params(elem_size: usize, elem_align: usize, capacity: usize) -> Params {
 /// call this at any time; of several processes that create one name at once,
 /// exactly one does, and the others wait for it.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`; `SHMDS_E_TABLE_FULL`;
-/// `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`, `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`,
-/// `SHMDS_E_OVERFLOW`, `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters;
-/// `SHMDS_TIMEOUT` if a living process did not leave the table in time;
-/// `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+/// @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+/// `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`,
+/// `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+/// `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+/// living process did not leave the table, or finish initialising that name, in
+/// time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+/// `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+/// reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
 ///
 /// # Safety
 ///
@@ -68,8 +76,8 @@ pub unsafe extern "C" fn shmds_queue_create(
 /// `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
 /// up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
 /// `*out` is untouched on failure, and then nothing has changed. Any thread may
-/// call this at any time; of several processes that create one name at once,
-/// exactly one does, and the others wait for it.
+/// call this at any time; it waits for a living process that is initialising the
+/// structure of that name.
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
 /// `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
@@ -128,8 +136,9 @@ pub unsafe extern "C" fn shmds_queue_open_or_create(
 /// was full, or the element went in, at one moment during the call.
 ///
 /// @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`;
-/// `SHMDS_E_BUSY` if no lane came free in time; `SHMDS_E_ATTACHMENTS` in a forked
-/// child that finds no attachment slot; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+/// `SHMDS_E_BUSY` if no lane came free in time; `SHMDS_E_ATTACHMENTS`,
+/// `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+/// reopen the segment; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
 ///
 /// # Safety
 ///
@@ -141,7 +150,7 @@ pub unsafe extern "C" fn shmds_queue_enqueue(
 ) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        let queue = unsafe { structure::<Queue, _>(queue) }.ok_or_else(|| null("queue"))?;
+        let queue = unsafe { required(queue) }?;
         if element.is_null() {
             return Err(null("element"));
         }
@@ -168,7 +177,7 @@ pub unsafe extern "C" fn shmds_queue_dequeue(
 ) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        let queue = unsafe { structure::<Queue, _>(queue) }.ok_or_else(|| null("queue"))?;
+        let queue = unsafe { required(queue) }?;
         if element.is_null() {
             return Err(null("element"));
         }
@@ -178,7 +187,440 @@ pub unsafe extern "C" fn shmds_queue_dequeue(
     })
 }
 
-/// Number of elements: exact while nobody operates, never above the capacity; 0 for NULL.
+/// Appends copies of up to `count` elements that lie side by side at `elements`, in
+/// their order; elements of others may come in between. `*enqueued` is how many there
+/// was room for.
+///
+/// Otherwise like `shmds_queue_enqueue`.
+///
+/// @return `SHMDS_OK` if at least one went in, or `count` is 0; `SHMDS_FULL`; and the
+/// errors of `shmds_queue_enqueue`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open, `elements` NULL or `count * elem_size` readable bytes,
+/// `enqueued` NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_enqueue_bulk(
+    queue: *mut shmds_queue,
+    elements: *const c_void,
+    count: usize,
+    enqueued: *mut usize,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (queue, enqueued) = unsafe { (required(queue)?, output(enqueued, "enqueued")?) };
+        if elements.is_null() && count > 0 {
+            return Err(null("elements"));
+        }
+        // SAFETY: as promised to us.
+        let done = unsafe { queue.enqueue_bulk(elements.cast(), count) }?;
+        enqueued.write(done);
+        Ok(if done > 0 || count == 0 {
+            SHMDS_OK
+        } else {
+            SHMDS_FULL
+        })
+    })
+}
+
+/// Takes up to `count` of the oldest elements out and copies them side by side to
+/// `elements`. `*dequeued` is how many there were.
+///
+/// Otherwise like `shmds_queue_dequeue`.
+///
+/// @return `SHMDS_OK` if at least one came out, or `count` is 0; `SHMDS_EMPTY`; and
+/// the errors of `shmds_queue_dequeue`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open, `elements` NULL or `count * elem_size` writable bytes,
+/// `dequeued` NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_dequeue_bulk(
+    queue: *mut shmds_queue,
+    elements: *mut c_void,
+    count: usize,
+    dequeued: *mut usize,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (queue, dequeued) = unsafe { (required(queue)?, output(dequeued, "dequeued")?) };
+        if elements.is_null() && count > 0 {
+            return Err(null("elements"));
+        }
+        // SAFETY: as promised to us.
+        let done = unsafe { queue.dequeue_bulk(elements.cast(), count) }?;
+        dequeued.write(done);
+        Ok(if done > 0 || count == 0 {
+            SHMDS_OK
+        } else {
+            SHMDS_EMPTY
+        })
+    })
+}
+
+/// Appends a copy of the element at `element`, sleeping while the queue is full, at
+/// most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. A dequeue anywhere
+/// wakes it up.
+///
+/// @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_enqueue`.
+///
+/// # Safety
+///
+/// As for `shmds_queue_enqueue`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_enqueue_wait(
+    queue: *mut shmds_queue,
+    element: *const c_void,
+    timeout_ns: u64,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let queue = unsafe { required(queue) }?;
+        if element.is_null() {
+            return Err(null("element"));
+        }
+        // SAFETY: as promised to us.
+        let done = unsafe { queue.enqueue_wait(element.cast(), deadline(timeout_ns)) }?;
+        Ok(if done { SHMDS_OK } else { SHMDS_TIMEOUT })
+    })
+}
+
+/// Takes the oldest element out and copies it to `element`, sleeping while the queue
+/// is empty, at most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. An
+/// enqueue anywhere wakes it up.
+///
+/// @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_dequeue`.
+///
+/// # Safety
+///
+/// As for `shmds_queue_dequeue`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_dequeue_wait(
+    queue: *mut shmds_queue,
+    element: *mut c_void,
+    timeout_ns: u64,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let queue = unsafe { required(queue) }?;
+        if element.is_null() {
+            return Err(null("element"));
+        }
+        // SAFETY: as promised to us.
+        let done = unsafe { queue.dequeue_wait(element.cast(), deadline(timeout_ns)) }?;
+        Ok(if done { SHMDS_OK } else { SHMDS_TIMEOUT })
+    })
+}
+
+/// A slot of a queue that its holder works on in place; filled in by
+/// `shmds_queue_reserve` and `shmds_queue_take`, not to be changed by the caller.
+///
+/// While it is held, whatever else its thread does with the queue goes on. A held
+/// slot keeps one of the queue's lanes; when its process ends, the element that it
+/// had taken, or was building, is gone with it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct shmds_queue_slot {
+    /// Where the element lies, `elem_size` bytes, aligned as the queue's elements are.
+    pub element: *mut c_void,
+    /// Which queue; 0 once it was published, abandoned or done.
+    pub queue: u64,
+    /// Which process, counted in forks.
+    pub epoch: u32,
+    /// Which lane, and how it is held.
+    pub lane: u32,
+}
+
+/// Bit of `shmds_queue_slot.lane`: taken with an element, not reserved.
+const TAKEN: u32 = 1 << 31;
+/// Bit of `shmds_queue_slot.lane`: the lane is one of those that the process keeps.
+const KEPT: u32 = 1 << 30;
+
+impl shmds_queue_slot {
+    fn from_core(slot: &Pinned) -> Self {
+        let lane = match slot.lane {
+            PinnedLane::Kept(lane) => lane | KEPT,
+            PinnedLane::ForNow(lane) => lane,
+        };
+        Self {
+            element: slot.address.as_ptr().cast(),
+            queue: slot.queue,
+            epoch: slot.epoch,
+            lane: if slot.taken { lane | TAKEN } else { lane },
+        }
+    }
+
+    fn to_core(self) -> Result<Pinned> {
+        let lane = self.lane & !(TAKEN | KEPT);
+        Ok(Pinned {
+            queue: self.queue,
+            epoch: self.epoch,
+            lane: if self.lane & KEPT != 0 {
+                PinnedLane::Kept(lane)
+            } else {
+                PinnedLane::ForNow(lane)
+            },
+            taken: self.lane & TAKEN != 0,
+            address: NonNull::new(self.element.cast()).ok_or_else(|| null("slot->element"))?,
+        })
+    }
+}
+
+/// Reserves a slot to build an element in, without copying it later.
+///
+/// `slot->element` is the place. To be ended by `shmds_queue_publish` or
+/// `shmds_queue_abandon`, by any thread of this process.
+///
+/// @return `SHMDS_OK`; and the errors of `shmds_queue_enqueue`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open, `slot` NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_reserve(
+    queue: *mut shmds_queue,
+    slot: *mut shmds_queue_slot,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (queue, slot) = unsafe { (required(queue)?, output(slot, "slot")?) };
+        slot.write(shmds_queue_slot::from_core(&queue.reserve()?));
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Appends the element that was built in a reserved slot, and gives the slot up.
+///
+/// @return `SHMDS_OK`; `SHMDS_FULL`, and the slot stays reserved; `SHMDS_E_STATE` if
+/// it is not reserved, of another queue, or held by the parent of this process;
+/// `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open, `slot` NULL or filled in by `shmds_queue_reserve`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_publish(
+    queue: *mut shmds_queue,
+    slot: *mut shmds_queue_slot,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (queue, slot) = unsafe { (required(queue)?, held(slot)?) };
+        if !queue.publish(&slot.to_core()?)? {
+            return Ok(SHMDS_FULL);
+        }
+        slot.queue = 0;
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Gives a reserved slot up without publishing it.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_STATE` as for `shmds_queue_publish`;
+/// `SHMDS_E_ARGUMENT`.
+///
+/// # Safety
+///
+/// As for `shmds_queue_publish`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_abandon(
+    queue: *mut shmds_queue,
+    slot: *mut shmds_queue_slot,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { give_back(queue, slot, false) })
+}
+
+/// Takes the oldest element out, to be read where it lies.
+///
+/// `slot->element` is the place; nobody else has access to it until
+/// `shmds_queue_done`, by any thread of this process.
+///
+/// @return `SHMDS_OK`; `SHMDS_EMPTY`; and the errors of `shmds_queue_dequeue`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open, `slot` NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_take(
+    queue: *mut shmds_queue,
+    slot: *mut shmds_queue_slot,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (queue, slot) = unsafe { (required(queue)?, output(slot, "slot")?) };
+        let Some(taken) = queue.take()? else {
+            return Ok(SHMDS_EMPTY);
+        };
+        slot.write(shmds_queue_slot::from_core(&taken));
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Gives the slot of an element that was taken back.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_STATE` if it was not taken, was given back already,
+/// is of another queue, or held by the parent of this process; `SHMDS_E_ARGUMENT`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open, `slot` NULL or filled in by `shmds_queue_take`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_done(
+    queue: *mut shmds_queue,
+    slot: *mut shmds_queue_slot,
+) -> shmds_status {
+    // SAFETY: as promised to us.
+    boundary(|| unsafe { give_back(queue, slot, true) })
+}
+
+/// # Safety
+///
+/// As for the functions that call it.
+unsafe fn give_back(
+    queue: *mut shmds_queue,
+    slot: *mut shmds_queue_slot,
+    taken: bool,
+) -> Result<shmds_status> {
+    // SAFETY: as promised to us.
+    let (queue, slot) = unsafe { (required(queue)?, held(slot)?) };
+    queue.give_back(&slot.to_core()?, taken)?;
+    slot.queue = 0;
+    Ok(SHMDS_OK)
+}
+
+/// # Safety
+///
+/// `slot` is NULL, or valid and filled in.
+unsafe fn held<'a>(slot: *mut shmds_queue_slot) -> Result<&'a mut shmds_queue_slot> {
+    // SAFETY: as promised to us.
+    unsafe { slot.as_mut() }.ok_or_else(|| null("slot"))
+}
+
+/// # Safety
+///
+/// `queue` is NULL or open.
+unsafe fn required<'a>(queue: *const shmds_queue) -> Result<&'a Queue> {
+    // SAFETY: as promised to us.
+    unsafe { structure::<Queue, _>(queue) }.ok_or_else(|| null("queue"))
+}
+
+/// What `shmds_inline.h` needs to know of a queue. NULL for NULL. It is the start of
+/// the handle itself: `(const shmds_queue_view *)queue` is the same address. Valid
+/// until the segment is closed.
+///
+/// # Safety
+///
+/// `queue` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_get_view(queue: *const shmds_queue) -> *const QueueView {
+    getter(core::ptr::null(), || {
+        // SAFETY: as promised to us.
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
+        Some(core::ptr::from_ref(queue.view()))
+    })
+}
+
+/// The calling thread's own lane of a queue, for `shmds_inline.h`; NULL if it has none
+/// now and operations have to go through the library. The lane is the thread's for as
+/// long as the stamp stays what it is and the process does not fork.
+///
+/// # Safety
+///
+/// `queue` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_own_lane(queue: *mut shmds_queue) -> *const Pass {
+    getter(core::ptr::null(), || {
+        // SAFETY: as promised to us.
+        let queue = unsafe { structure::<Queue, _>(queue) }?;
+        Some(core::ptr::from_ref(queue.pass().ok()??))
+    })
+}
+
+/// Wakes whoever sleeps in a waiting operation on the queue, to look again. For
+/// `shmds_inline.h`, after an operation that found somebody asleep.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_wake(queue: *mut shmds_queue) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        unsafe { required(queue) }?.wake();
+        Ok(SHMDS_OK)
+    })
+}
+
+/// A timeout that never passes.
+pub const SHMDS_WAIT_FOREVER: u64 = u64::MAX;
+
+fn deadline(timeout_ns: u64) -> Deadline {
+    match timeout_ns {
+        SHMDS_WAIT_FOREVER => Deadline::never(),
+        nanoseconds => Deadline::after(Duration::from_nanos(nanoseconds)),
+    }
+}
+
+/// What a queue has seen; see `shmds_queue_get_stats`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct shmds_queue_stats {
+    /// `sizeof(shmds_queue_stats)`, set by the caller.
+    pub struct_size: usize,
+    /// Elements that ever went in.
+    pub enqueued: u64,
+    /// Elements that ever came out.
+    pub dequeued: u64,
+    /// Operations that found it full, or empty; waits do not count.
+    pub refused: u64,
+    /// Number of lanes: how many may be inside an operation at once.
+    pub lanes: u64,
+    /// Lanes that living processes hold.
+    pub lanes_in_use: u64,
+}
+
+// SAFETY: 64-bit integers, `struct_size` first.
+unsafe impl Info for shmds_queue_stats {}
+
+/// Fills `*stats` in; set `stats->struct_size` first. Exact while nobody operates.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+///
+/// # Safety
+///
+/// `queue` is NULL or open, `stats` NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_queue_get_stats(
+    queue: *const shmds_queue,
+    stats: *mut shmds_queue_stats,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let queue = unsafe { required(queue) }?;
+        let numbers = || {
+            let seen = queue.statistics()?;
+            Ok(shmds_queue_stats {
+                struct_size: size_of::<shmds_queue_stats>(),
+                enqueued: seen.enqueued,
+                dequeued: seen.dequeued,
+                refused: seen.refused,
+                lanes: seen.lanes,
+                lanes_in_use: seen.lanes_in_use,
+            })
+        };
+        // SAFETY: as promised to us.
+        unsafe { fill(stats, "stats", numbers) }?;
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Number of elements: exact while nobody operates, never above the capacity; 0 for
+/// NULL.
 ///
 /// # Safety
 ///
@@ -250,8 +692,8 @@ pub unsafe extern "C" fn shmds_queue_full(queue: *const shmds_queue) -> bool {
     })
 }
 
-/// Address of the payload slots, for inspection: which of them are in the queue,
-/// and in which order, is not told. NULL for NULL. Valid until the segment is closed.
+/// Address of the payload slots, for inspection: which of them are in the queue, and
+/// in which order, is not told. NULL for NULL. Valid until the segment is closed.
 ///
 /// # Safety
 ///

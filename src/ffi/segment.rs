@@ -18,7 +18,9 @@ use core::time::Duration;
 /// `shmds_segment_close`, with every handle that was opened through it. Any
 /// number of threads may use it at once. A forked child goes on with what it
 /// inherits, as an attachment of its own from its first change on; closing there
-/// takes nothing away from the parent. No function is async-signal-safe.
+/// takes nothing away from the parent. A forked child of a read-only attachment is
+/// not seen as a reader. Fork handlers do not run for `_Fork` or a raw `clone`: such
+/// a child must not use inherited handles. No function is async-signal-safe.
 pub struct shmds_segment(pub(super) Attachment);
 
 /// Attach for reading only: find, read arrays and atomics. Takes no attachment slot.
@@ -38,11 +40,13 @@ pub struct shmds_segment_options {
     pub size: u64,
     /// Permission bits of a new segment, whatever the umask; 0: 0600.
     pub mode: u32,
-    /// Bytes of a structure's name, the NUL included; 0: 32 when creating, any when opening.
+    /// Bytes of a structure's name, the NUL included; 0: 32 when creating, any when
+    /// opening.
     pub max_name_size: u32,
     /// Number of structures; 0: 64 when creating, any when opening.
     pub max_entries: u32,
-    /// Number of attachments that a new segment can have at once, at most 4096; 0: 256.
+    /// Number of attachments that a new segment can have at once, at most 4096;
+    /// 0: 256.
     pub max_attachments: u32,
     /// `SHMDS_SEGMENT_...`, or-ed.
     pub flags: u32,

@@ -19,19 +19,22 @@ pub const SHMDS_EMPTY: shmds_status = 2;
 pub const SHMDS_TIMEOUT: shmds_status = 3;
 /// Everything is in use.
 pub const SHMDS_EXHAUSTED: shmds_status = 4;
-/// An argument breaks a rule: NULL where none may be, a wrong `struct_size`, size 0 at creation.
+/// An argument breaks a rule: NULL where none may be, a wrong `struct_size`, size 0
+/// at creation.
 pub const SHMDS_E_ARGUMENT: shmds_status = -1;
 /// A name is empty.
 pub const SHMDS_E_NAME_EMPTY: shmds_status = -2;
 /// A segment name has more than 255 bytes.
 pub const SHMDS_E_NAME_TOO_LONG: shmds_status = -3;
-/// A segment name with a slash that is not its first character, ".", "..", or not UTF-8.
+/// A segment name with a slash that is not its first character, ".", "..", or not
+/// UTF-8.
 pub const SHMDS_E_NAME_INVALID: shmds_status = -4;
 /// A segment larger than this machine can address.
 pub const SHMDS_E_TOO_LARGE: shmds_status = -5;
 /// Element size 0, or none that an atomic can have.
 pub const SHMDS_E_ELEMENT_SIZE: shmds_status = -6;
-/// An alignment that is no power of two, above 4096, or that does not divide the element size.
+/// An alignment that is no power of two, above 4096, or that does not divide the
+/// element size.
 pub const SHMDS_E_ALIGNMENT: shmds_status = -7;
 /// A count or capacity of 0 at creation, or beyond what the structure can have.
 pub const SHMDS_E_CAPACITY: shmds_status = -8;
@@ -73,8 +76,13 @@ pub const SHMDS_E_PERMISSION: shmds_status = -25;
 pub const SHMDS_E_SYSTEM: shmds_status = -26;
 /// The structure behind the handle was removed.
 pub const SHMDS_E_STALE: shmds_status = -27;
-/// No lane of the queue is free: more processes are stopped inside it than it has lanes.
+/// No lane of the queue is free: more processes are stopped inside it than it has
+/// lanes.
 pub const SHMDS_E_BUSY: shmds_status = -28;
+/// A call that does not go with what was done before, such as publishing what was not reserved.
+pub const SHMDS_E_STATE: shmds_status = -29;
+/// The role of producer or of consumer is held by another attachment, which lives.
+pub const SHMDS_E_ROLE: shmds_status = -30;
 /// A defect of this library: a panic was caught at the boundary.
 pub const SHMDS_E_INTERNAL: shmds_status = -99;
 
@@ -109,6 +117,8 @@ fn status_of(error: &Error) -> shmds_status {
         Error::System { .. } => SHMDS_E_SYSTEM,
         Error::Stale { .. } => SHMDS_E_STALE,
         Error::Busy { .. } => SHMDS_E_BUSY,
+        Error::State { .. } => SHMDS_E_STATE,
+        Error::Role { .. } => SHMDS_E_ROLE,
         Error::Timeout { .. } => SHMDS_TIMEOUT,
     }
 }
@@ -194,6 +204,8 @@ fn name_of(status: shmds_status) -> Option<&'static CStr> {
         SHMDS_E_SYSTEM => c"SHMDS_E_SYSTEM",
         SHMDS_E_STALE => c"SHMDS_E_STALE",
         SHMDS_E_BUSY => c"SHMDS_E_BUSY",
+        SHMDS_E_STATE => c"SHMDS_E_STATE",
+        SHMDS_E_ROLE => c"SHMDS_E_ROLE",
         SHMDS_E_INTERNAL => c"SHMDS_E_INTERNAL",
         _ => return None,
     })

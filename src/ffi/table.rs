@@ -19,6 +19,8 @@ pub const SHMDS_KIND_ARRAY: u32 = 1;
 pub const SHMDS_KIND_ATOMIC: u32 = 2;
 /// A queue.
 pub const SHMDS_KIND_QUEUE: u32 = 3;
+/// A queue for one producer and one consumer.
+pub const SHMDS_KIND_SPSC_QUEUE: u32 = 4;
 
 /// What a table says of one structure.
 #[repr(C)]
@@ -108,7 +110,8 @@ fn find(table: &Table, name: &[u8]) -> Result<Found> {
 ///
 /// # Safety
 ///
-/// `segment` is NULL or open, `info` NULL or valid, `name` has `name_capacity` bytes.
+/// `segment` is NULL or open, `info` NULL or valid, `name` has `name_capacity`
+/// bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shmds_segment_entry_at(
     segment: *const shmds_segment,
@@ -154,7 +157,9 @@ pub unsafe extern "C" fn shmds_segment_entry_at(
 /// the table.
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_TIMEOUT` if a living process
-/// did not leave the table in time; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+/// did not leave the table in time; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`;
+/// `SHMDS_E_ATTACHMENTS`, `SHMDS_E_PERMISSION` in a forked child that finds no
+/// attachment slot, or may not reopen the segment; `SHMDS_E_SYSTEM`.
 ///
 /// # Safety
 ///
@@ -236,7 +241,9 @@ unsafe fn characters<'a>(name: *const c_char, length: usize) -> Result<&'a [u8]>
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_EXISTS` if the name is taken; `SHMDS_E_TABLE_FULL`;
 /// `SHMDS_E_GEOMETRY` if the table's segment has another; `SHMDS_E_NO_SPACE`;
-/// `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+/// `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`; for the table of a
+/// segment also `SHMDS_E_SYSTEM`, and `SHMDS_E_ATTACHMENTS`, `SHMDS_E_PERMISSION`
+/// in a forked child that finds no attachment slot, or may not reopen the segment.
 ///
 /// # Safety
 ///
@@ -276,7 +283,8 @@ pub unsafe extern "C" fn shmds_table_add(
 /// Takes an entry out of any table; see `shmds_table_add`. Its space stays taken.
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_GEOMETRY`; `SHMDS_TIMEOUT`;
-/// `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+/// `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`; and `SHMDS_E_ATTACHMENTS`,
+/// `SHMDS_E_PERMISSION`, `SHMDS_E_SYSTEM` as `shmds_table_add`.
 ///
 /// # Safety
 ///
@@ -340,7 +348,8 @@ pub unsafe extern "C" fn shmds_table_find(
 /// the same memory.
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_GEOMETRY`; `SHMDS_TIMEOUT`; `SHMDS_E_READ_ONLY`;
-/// `SHMDS_E_ARGUMENT`.
+/// `SHMDS_E_ARGUMENT`; and `SHMDS_E_ATTACHMENTS`, `SHMDS_E_PERMISSION`,
+/// `SHMDS_E_SYSTEM` as `shmds_table_add`.
 ///
 /// # Safety
 ///

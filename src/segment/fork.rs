@@ -28,6 +28,11 @@ pub fn epoch() -> u32 {
     EPOCH.load(Ordering::Relaxed)
 }
 
+/// Where [`epoch`] looks, for code that is compiled into the caller.
+pub fn epoch_word() -> &'static AtomicU32 {
+    &EPOCH
+}
+
 /// Exclusive use of the process's bookkeeping; released when dropped.
 pub struct ProcessGuard(());
 

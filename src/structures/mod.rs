@@ -7,6 +7,8 @@
 pub mod array;
 pub mod atomic;
 pub mod queue;
+pub mod spsc;
+pub mod wait;
 
 use crate::error::{Error, Result};
 use crate::raw::Region;
@@ -16,16 +18,19 @@ use array::Array;
 use atomic::Atomic;
 use core::cell::UnsafeCell;
 use queue::Queue;
+use spsc::SpscQueue;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::CString;
 use std::sync::Arc;
 
 /// Sizes of the structures' control blocks: part of a segment's fingerprint, so
 /// that builds with other layouts refuse each other.
-const FORMATS: [usize; 3] = [
+const FORMATS: [usize; 4] = [
     size_of::<atomic::Word>(),
     size_of::<queue::Header>(),
     size_of::<queue::Lane>(),
+    size_of::<spsc::Header>(),
 ];
 
 /// What a structure needs of the heap.
@@ -83,6 +88,8 @@ pub enum Handle {
     Atomic(Arc<Atomic>),
     /// See [`Queue`].
     Queue(Arc<Queue>),
+    /// See [`SpscQueue`].
+    SpscQueue(Arc<SpscQueue>),
 }
 
 /// Which handle: by entry and generation, never by name.
@@ -115,6 +122,8 @@ impl Attachment {
     pub fn new(name: &str, intent: Intent, options: &Options) -> Result<Self> {
         let segment = Segment::attach(name, intent, options, &FORMATS)?;
         if !segment.is_read_only() {
+            // Where it fails, those who wait for plain stores look again more often.
+            crate::sys::join_barriers();
             table::tidy(&segment)?;
         }
         Ok(Self {
@@ -205,15 +214,25 @@ impl Attachment {
     }
 
     fn insert<S: Structure>(&self, name: &Key, id: Id, opened: S) -> Result<&S> {
+        let handle = opened.into_handle();
+        let mut late = None;
         let handle = {
             let _process = fork::lock_process();
             // SAFETY: the process lock is held.
             let handles = unsafe { &mut *self.handles.get() };
-            // Another thread may have been first: then its handle is the one.
-            let handle: *const Handle = handles.entry(id).or_insert_with(|| opened.into_handle());
+            // Another thread may have been first: then its handle is the one, and ours
+            // is dropped once the lock is free again.
+            let handle: *const Handle = match handles.entry(id) {
+                Entry::Occupied(first) => {
+                    late = Some(handle);
+                    first.into_mut()
+                }
+                Entry::Vacant(free) => free.insert(handle),
+            };
             // SAFETY: just borrowed; only the counted structure inside is handed out.
             S::from_handle(unsafe { &*handle }).map(core::ptr::from_ref)
         };
+        drop(late);
         match handle {
             // SAFETY: counted, and alive until `self` is dropped.
             Some(handle) => Ok(unsafe { &*handle }),

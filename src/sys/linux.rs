@@ -363,6 +363,23 @@ pub fn futex_wake_all(word: &AtomicU32) {
     };
 }
 
+/// Registers this process for [`barrier_everywhere`], for itself and for children
+/// it forks; false where the kernel does not have it.
+pub fn join_barriers() -> bool {
+    membarrier(libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED)
+}
+
+/// A full memory barrier on every thread of every registered process, as if each
+/// had executed one between two of its instructions; false where that is not to be had.
+pub fn barrier_everywhere() -> bool {
+    membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+}
+
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: takes no pointer.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
 /// Has `prepare` called before a fork, `parent` and `child` after it.
 pub fn at_fork(
     prepare: extern "C" fn(),

@@ -44,6 +44,8 @@ pub enum Kind {
     Atomic = 2,
     /// Slot-exchange queue.
     Queue = 3,
+    /// Queue for one producer and one consumer.
+    SpscQueue = 4,
 }
 
 impl Kind {
@@ -54,13 +56,20 @@ impl Kind {
             Self::Array => "an array",
             Self::Atomic => "an atomic",
             Self::Queue => "a queue",
+            Self::SpscQueue => "an SPSC queue",
         }
     }
 
     fn from_bits(bits: u8) -> Option<Self> {
-        [Self::Raw, Self::Array, Self::Atomic, Self::Queue]
-            .into_iter()
-            .find(|&kind| kind as u8 == bits)
+        [
+            Self::Raw,
+            Self::Array,
+            Self::Atomic,
+            Self::Queue,
+            Self::SpscQueue,
+        ]
+        .into_iter()
+        .find(|&kind| kind as u8 == bits)
     }
 }
 

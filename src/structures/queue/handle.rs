@@ -1,10 +1,12 @@
 //! An open queue: the ring, and the lanes through which this process uses it.
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Pass, PinnedLane};
+use super::view::QueueView;
 use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
 use crate::raw::Region;
-use crate::segment::Segment;
+use crate::segment::{Owner, Segment, fork};
+use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
@@ -22,8 +24,57 @@ pub struct Params {
     pub capacity: u64,
 }
 
+/// What a queue has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Elements that ever went in.
+    pub enqueued: u64,
+    /// Elements that ever came out.
+    pub dequeued: u64,
+    /// Operations that found it full, or empty.
+    pub refused: u64,
+    /// Number of lanes.
+    pub lanes: u64,
+    /// Lanes that living processes hold.
+    pub lanes_in_use: u64,
+}
+
+/// A slot that is held across calls: reserved to build an element in, or taken
+/// with one. It pins its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Id of the queue's handle; 0 once the slot was given back.
+    pub queue: u64,
+    /// Fork epoch of the process that holds it.
+    pub epoch: u32,
+    /// The lane whose spare slot it is.
+    pub lane: PinnedLane,
+    /// Whether it was taken, not reserved.
+    pub taken: bool,
+    /// Where the element lies.
+    pub address: NonNull<u8>,
+}
+
+/// How an operation of the ring ended.
+type RingResult = core::result::Result<Outcome, Corrupt>;
+
+/// Tries until it is done, sleeping on `word` in between.
+fn wait(
+    word: &WaitWord,
+    deadline: Deadline,
+    mut attempt: impl FnMut() -> Result<bool>,
+) -> Result<bool> {
+    let ended = word.wait(Publishing::ReadModifyWrite, deadline, || match attempt() {
+        Ok(false) => None,
+        ended => Some(ended),
+    });
+    ended.unwrap_or(Ok(false))
+}
+
 /// An open queue.
+#[repr(C)]
 pub struct Queue {
+    view: QueueView,
     name: CString,
     ring: Ring,
     lanes: Lanes,
@@ -60,10 +111,8 @@ impl Queue {
     pub unsafe fn enqueue(&self, element: *const u8) -> Result<bool> {
         let lane = self.enter()?;
         // SAFETY: the guard makes the lane ours alone; the caller vouches for `element`.
-        match unsafe { self.ring.enqueue(lane.lane, element) } {
-            Ok(outcome) => Ok(outcome == Outcome::Done),
-            Err(corrupt) => Err(self.damaged(corrupt)),
-        }
+        let outcome = unsafe { self.ring.enqueue(lane.lane, element) };
+        self.count(lane.lane, self.items(), outcome)
     }
 
     /// Takes the oldest element out; false when the queue is empty.
@@ -75,10 +124,218 @@ impl Queue {
     pub unsafe fn dequeue(&self, element: *mut u8) -> Result<bool> {
         let lane = self.enter()?;
         // SAFETY: as in `enqueue`.
-        match unsafe { self.ring.dequeue(lane.lane, element) } {
-            Ok(outcome) => Ok(outcome == Outcome::Done),
+        let outcome = unsafe { self.ring.dequeue(lane.lane, element) };
+        self.count(lane.lane, self.space(), outcome)
+    }
+
+    /// What came of an operation; wakes who sleeps until one like it succeeds.
+    #[inline]
+    fn settle(&self, sleepers: &WaitWord, outcome: RingResult) -> Result<bool> {
+        match outcome {
+            Ok(Outcome::Done) => {
+                sleepers.wake();
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
             Err(corrupt) => Err(self.damaged(corrupt)),
         }
+    }
+
+    /// The same, and counts a refusal.
+    #[inline]
+    fn count(&self, lane: usize, sleepers: &WaitWord, outcome: RingResult) -> Result<bool> {
+        let done = self.settle(sleepers, outcome)?;
+        if !done {
+            self.ring.count_refusal(lane);
+        }
+        Ok(done)
+    }
+
+    /// Appends copies of up to `count` elements, in their order, though others may
+    /// come in between; returns how many there was room for.
+    ///
+    /// # Safety
+    ///
+    /// `elements` has as many readable bytes as `count` elements.
+    pub unsafe fn enqueue_bulk(&self, elements: *const u8, count: usize) -> Result<usize> {
+        let size = self.ring.elem_size() as usize;
+        let lane = self.enter()?;
+        for done in 0..count {
+            // SAFETY: the guard makes the lane ours alone; element `done` is one of `count`.
+            let outcome = unsafe { self.ring.enqueue(lane.lane, elements.add(done * size)) };
+            if !self.count(lane.lane, self.items(), outcome)? {
+                return Ok(done);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Takes up to `count` of the oldest elements out; returns how many there were.
+    ///
+    /// # Safety
+    ///
+    /// `elements` has as many writable bytes as `count` elements.
+    pub unsafe fn dequeue_bulk(&self, elements: *mut u8, count: usize) -> Result<usize> {
+        let size = self.ring.elem_size() as usize;
+        let lane = self.enter()?;
+        for done in 0..count {
+            // SAFETY: as in `enqueue_bulk`.
+            let outcome = unsafe { self.ring.dequeue(lane.lane, elements.add(done * size)) };
+            if !self.count(lane.lane, self.space(), outcome)? {
+                return Ok(done);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Appends a copy of one element, sleeping while the queue is full; false when
+    /// the deadline passes first.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Queue::enqueue`].
+    pub unsafe fn enqueue_wait(&self, element: *const u8, deadline: Deadline) -> Result<bool> {
+        wait(self.space(), deadline, || {
+            let lane = self.enter()?;
+            // SAFETY: the guard makes the lane ours alone; the caller vouches for `element`.
+            let outcome = unsafe { self.ring.enqueue(lane.lane, element) };
+            self.settle(self.items(), outcome)
+        })
+    }
+
+    /// Takes the oldest element out, sleeping while the queue is empty; false when
+    /// the deadline passes first.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Queue::dequeue`].
+    pub unsafe fn dequeue_wait(&self, element: *mut u8, deadline: Deadline) -> Result<bool> {
+        wait(self.items(), deadline, || {
+            let lane = self.enter()?;
+            // SAFETY: as in `enqueue_wait`.
+            let outcome = unsafe { self.ring.dequeue(lane.lane, element) };
+            self.settle(self.space(), outcome)
+        })
+    }
+
+    /// A slot to build an element in, beside whatever this thread does meanwhile.
+    /// To be published or abandoned.
+    pub fn reserve(&self) -> Result<Pinned> {
+        self.pin(false)
+    }
+
+    /// Appends the element built in a reserved slot; false when the queue is full,
+    /// and the slot stays reserved.
+    pub fn publish(&self, slot: &Pinned) -> Result<bool> {
+        self.expect(slot, false)?;
+        let lane = slot.lane.lane();
+        // SAFETY: the lane is pinned, and so nobody else's.
+        let outcome = unsafe { self.ring.publish(lane) };
+        let done = self.count(lane, self.items(), outcome)?;
+        if done {
+            self.lanes.unpin(&self.ring, &slot.lane);
+        }
+        Ok(done)
+    }
+
+    /// Takes the oldest element out, to be read where it lies; `None` when the
+    /// queue is empty. To be given back.
+    pub fn take(&self) -> Result<Option<Pinned>> {
+        let mut slot = self.pin(true)?;
+        let lane = slot.lane.lane();
+        // SAFETY: the lane is pinned, and so nobody else's.
+        let outcome = unsafe { self.ring.take(lane) };
+        let taken = self.count(lane, self.space(), outcome);
+        if !matches!(taken, Ok(true)) {
+            self.lanes.unpin(&self.ring, &slot.lane);
+            return taken.map(|_| None);
+        }
+        slot.address = self.spare(lane)?;
+        Ok(Some(slot))
+    }
+
+    /// Gives a reserved slot back unpublished, or one that was taken.
+    pub fn give_back(&self, slot: &Pinned, taken: bool) -> Result<()> {
+        self.expect(slot, taken)?;
+        self.lanes.unpin(&self.ring, &slot.lane);
+        Ok(())
+    }
+
+    fn pin(&self, taken: bool) -> Result<Pinned> {
+        let pinned = self.lanes.pin(&self.ring, self.segment(), &self.name);
+        let lane = pinned.map_err(|error| self.about_the_queue(error))?;
+        Ok(Pinned {
+            queue: self.lanes.id(),
+            epoch: fork::epoch(),
+            address: self.spare(lane.lane())?,
+            lane,
+            taken,
+        })
+    }
+
+    fn spare(&self, lane: usize) -> Result<NonNull<u8>> {
+        self.ring
+            .spare(lane)
+            .map_err(|corrupt| self.damaged(corrupt))
+    }
+
+    /// Whether a slot is this queue's, of this process, and in the state called for.
+    fn expect(&self, slot: &Pinned, taken: bool) -> Result<()> {
+        let rule = if slot.queue != self.lanes.id() {
+            "the slot is another queue's, or was given back already"
+        } else if slot.epoch != fork::epoch() {
+            "the slot is held by the process that this one was forked from"
+        } else if slot.taken && !taken {
+            "the slot was taken, not reserved"
+        } else if taken && !slot.taken {
+            "the slot was reserved, not taken"
+        } else {
+            return Ok(());
+        };
+        Err(Error::State {
+            name: self.text(),
+            rule,
+        })
+    }
+
+    /// Wakes whoever sleeps until an element comes, or until there is room.
+    pub fn wake(&self) {
+        self.items().wake();
+        self.space().wake();
+    }
+
+    /// The pass of this thread's own lane, if it can have one.
+    pub fn pass(&self) -> Result<Option<&'static Pass>> {
+        let pass = self.lanes.pass(&self.ring, self.segment());
+        pass.map_err(|error| self.about_the_queue(error))
+    }
+
+    /// What has happened to the queue so far.
+    pub fn statistics(&self) -> Result<Statistics> {
+        let positions = self
+            .ring
+            .passed()
+            .map_err(|corrupt| self.damaged(corrupt))?;
+        let is_alive = |owner| owner != 0 && !self.segment().is_dead(Owner(owner));
+        Ok(Statistics {
+            enqueued: positions.1,
+            dequeued: positions.0,
+            refused: self.ring.refusals(),
+            lanes: self.ring.lanes() as u64,
+            lanes_in_use: self.ring.owners().filter(|&owner| is_alive(owner)).count() as u64,
+        })
+    }
+
+    /// Where consumers sleep.
+    #[inline]
+    fn items(&self) -> &WaitWord {
+        &self.ring.header().items
+    }
+
+    /// Where producers sleep.
+    #[inline]
+    fn space(&self) -> &WaitWord {
+        &self.ring.header().space
     }
 
     #[inline]
@@ -129,6 +386,11 @@ impl Queue {
     /// Address of the payload slots.
     pub fn slots(&self) -> Option<NonNull<u8>> {
         self.ring.slots_address()
+    }
+
+    /// What inline code needs to know of it: the start of this very handle.
+    pub fn view(&self) -> &QueueView {
+        &self.view
     }
 
     /// The queue's name, cut to what the table holds.
@@ -219,10 +481,13 @@ impl Structure for Queue {
         let extent =
             extent.ok_or_else(|| Error::corrupt(&name.text(), "the extent in the table"))?;
         let ring = super::open(extent).map_err(|corrupt| damaged(&name.text(), corrupt))?;
+        let lanes = Lanes::new();
+        let view = QueueView::new(&ring, lanes.id());
         let queue = Self {
+            view: view.ok_or_else(|| damaged(&name.text(), Corrupt::Geometry))?,
             name: name.to_c(),
             ring,
-            lanes: Lanes::new(),
+            lanes,
             segment: NonNull::from(segment),
         };
         queue.check(name, params)?;
@@ -241,7 +506,9 @@ impl Structure for Queue {
     }
 
     fn into_handle(self) -> Handle {
-        Handle::Queue(Arc::new(self))
+        let queue = Arc::new(self);
+        queue.lanes.opened();
+        Handle::Queue(queue)
     }
 
     fn from_handle(handle: &Handle) -> Option<&Self> {

@@ -1,62 +1,210 @@
-//! Which lanes of a queue this process may use, and which of them a thread is
-//! using right now.
+//! Which lanes of a queue this process may use, and which of its threads uses
+//! which.
 //!
-//! A lane belongs to one attachment at a time, by its owner word in the segment:
-//! a home lane to the attachment of the same number, a further lane to whoever
-//! claimed it first. Threads of one process then share the process's lanes
-//! through the private list here. When elements are so large that there are no
-//! home lanes, a lane is claimed for the length of one operation.
+//! A lane belongs to one attachment at a time, by its owner word in the segment.
+//! - The *home lane* of an attachment is the one of its slot's number: always to be
+//!   had, and shared by the threads of the process under a lock of the process's own.
+//! - *Further lanes* go first come to threads, which keep them: no lock, and
+//!   nothing to look up but a thread-local list. When a thread ends, the process
+//!   keeps the lane for the next thread.
+//! - Where elements are so large that there are no home lanes, every lane is
+//!   claimed for the length of one operation.
 
 use super::ring::Ring;
 use crate::error::{Error, Result};
 use crate::segment::{NOBODY, Owner, Segment, fork};
+use core::cell::{RefCell, UnsafeCell};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 use std::ffi::CStr;
 use std::time::Instant;
 
-/// Most lanes that one process keeps for one queue: not all further lanes there
-/// are, so that other processes find one too.
-const KEPT: usize = 32;
+/// Most further lanes that one process keeps for one queue: not all there are, so
+/// that other processes find one too.
+const MOST_KEPT: usize = 32;
 
-/// In a list item: a thread is inside an operation on the lane.
-const BUSY: u64 = 1 << 63;
+/// How many operations a thread without a lane of its own does before it asks for one again.
+const PATIENCE: u32 = 1 << 12;
+
 /// How often a thread gives way to others of its process before it sleeps.
 const YIELDS: u32 = 64;
+
+/// A thread's own lane of one queue, as other code may cache it.
+///
+/// Belongs to the library for ever; `stamp` changes when the lane is no longer
+/// that thread's, and no stamp is used twice.
+#[repr(C)]
+pub struct Pass {
+    /// 0 while it stands for nothing.
+    pub stamp: AtomicU64,
+    /// Number of the lane.
+    pub lane: AtomicU32,
+}
+
+/// What a thread knows of one queue.
+struct Held {
+    queue: u64,
+    epoch: u32,
+    /// `None`: no lane was free; operations until asking again are in `patience`.
+    pass: Option<&'static Pass>,
+    patience: u32,
+}
+
+/// The queues that a thread has used.
+struct Thread(Vec<Held>);
+
+thread_local! {
+    static THREAD: RefCell<Thread> = const { RefCell::new(Thread(Vec::new())) };
+}
+
+impl Thread {
+    /// Position of what it knows of a queue; what an ancestor process knew is forgotten.
+    fn position(&mut self, queue: u64) -> Option<usize> {
+        let found = self.0.iter().position(|held| held.queue == queue)?;
+        if self.0[found].epoch == fork::epoch() {
+            return Some(found);
+        }
+        self.0.swap_remove(found);
+        None
+    }
+}
+
+impl Thread {
+    /// Drops what it knows of queues that are closed.
+    fn forget_closed(&mut self) {
+        with_process(|process, _| {
+            self.0.retain(|held| {
+                let open = process.open.iter().any(|(id, _)| *id == held.queue);
+                if let (Some(pass), false) = (held.pass, open) {
+                    pass.stamp.store(0, Ordering::Relaxed);
+                    process.spare.push(pass);
+                }
+                open
+            });
+        });
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        for held in self.0.drain(..) {
+            if let (Some(pass), true) = (held.pass, held.epoch == fork::epoch()) {
+                return_lane(held.queue, pass);
+            }
+        }
+    }
+}
+
+/// What the process knows of all queues; under the process lock.
+struct Process {
+    next_id: u64,
+    next_stamp: u64,
+    /// Queues that are open, by id.
+    open: Vec<(u64, *const Lanes)>,
+    /// Passes that stand for nothing.
+    spare: Vec<&'static Pass>,
+}
+
+struct Locked(UnsafeCell<Process>);
+
+// SAFETY: every access holds the process lock.
+unsafe impl Sync for Locked {}
+
+static PROCESS: Locked = Locked(UnsafeCell::new(Process {
+    next_id: 1,
+    next_stamp: 1,
+    open: Vec::new(),
+    spare: Vec::new(),
+}));
+
+fn with_process<R>(change: impl FnOnce(&mut Process, &fork::ProcessGuard) -> R) -> R {
+    let guard = fork::lock_process();
+    // SAFETY: the process lock makes this the only reference.
+    change(unsafe { &mut *PROCESS.0.get() }, &guard)
+}
+
+/// Takes a lane back from a thread that ends.
+fn return_lane(queue: u64, pass: &'static Pass) {
+    with_process(|process, _| {
+        pass.stamp.store(0, Ordering::Relaxed);
+        let open = process.open.iter().find(|(id, _)| *id == queue);
+        if let Some(&(_, lanes)) = open {
+            // SAFETY: a queue leaves the list before it is dropped; the process lock is held.
+            let kept = unsafe { &mut *(*lanes).kept.get() };
+            kept.idle.push(pass.lane.load(Ordering::Relaxed));
+        }
+        process.spare.push(pass);
+    });
+}
+
+/// The further lanes that this process holds; under the process lock.
+struct Kept {
+    /// Fork epoch in which they were claimed: a child begins with none.
+    epoch: u32,
+    /// All of them.
+    all: Vec<u32>,
+    /// Those that no thread uses.
+    idle: Vec<u32>,
+}
+
+/// The lanes of one queue that this process holds.
+pub struct Lanes {
+    /// Never used twice in a process.
+    id: u64,
+    kept: UnsafeCell<Kept>,
+    /// A thread is inside an operation on the home lane: 1 more than its fork epoch; or 0.
+    home: AtomicU64,
+}
+
+// SAFETY: `kept` is touched under the process lock only.
+unsafe impl Sync for Lanes {}
+// SAFETY: nothing belongs to a thread.
+unsafe impl Send for Lanes {}
 
 /// A lane that the holder may operate on, alone.
 pub struct LaneGuard<'a> {
     /// Number of the lane.
     pub lane: usize,
-    /// Where it is noted as busy: in the private list or, for one operation's
-    /// length, in its owner word.
-    place: &'a AtomicU64,
-    /// What to leave there.
-    after: u64,
+    /// A word that says that it is taken, to be reset.
+    taken: Option<&'a AtomicU64>,
 }
 
 impl Drop for LaneGuard<'_> {
+    #[inline]
     fn drop(&mut self) {
-        // Release: the next user of the lane sees its record and its slot as we left them.
-        self.place.store(self.after, Ordering::Release);
+        if let Some(taken) = self.taken {
+            // Release: the next user of the lane sees its record and its slot as we left them.
+            taken.store(0, Ordering::Release);
+        }
     }
 }
 
-/// The lanes of one queue that this process holds.
-pub struct Lanes {
-    /// Each 0, or lane + 1 with [`BUSY`].
-    kept: [AtomicU64; KEPT],
-    /// Fork epoch in which `kept` was filled: a child begins with none.
-    epoch: AtomicU32,
-}
-
 impl Lanes {
-    /// No lanes yet.
+    /// No lanes yet. To be told by [`Lanes::opened`] where it lives.
     pub fn new() -> Self {
+        let id = with_process(|process, _| {
+            process.next_id += 1;
+            process.next_id
+        });
         Self {
-            kept: [const { AtomicU64::new(0) }; KEPT],
-            epoch: AtomicU32::new(fork::epoch()),
+            id,
+            kept: UnsafeCell::new(Kept {
+                epoch: fork::epoch(),
+                all: Vec::new(),
+                idle: Vec::new(),
+            }),
+            home: AtomicU64::new(0),
         }
+    }
+
+    /// Makes the queue known to threads that end; it stays where it is until [`Lanes::leave`].
+    pub fn opened(&self) {
+        with_process(|process, _| process.open.push((self.id, self)));
+    }
+
+    /// Never used twice in a process.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// A lane for one operation. Waits only while every lane that could be had is
@@ -68,25 +216,53 @@ impl Lanes {
         segment: &Segment,
         name: &CStr,
     ) -> Result<LaneGuard<'a>> {
-        let me = segment.me()?;
-        if self.epoch.load(Ordering::Acquire) == fork::epoch() {
-            let first = &self.kept[0];
-            let item = first.load(Ordering::Relaxed);
-            if item != 0
-                && item & BUSY == 0
-                // Acquire: pairs with the Release of the thread that used the lane before.
-                && first
-                    .compare_exchange(item, item | BUSY, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-            {
-                return Ok(LaneGuard {
-                    lane: item as usize - 1,
-                    place: first,
-                    after: item,
-                });
-            }
+        if let Some(lane) = self.own_lane() {
+            return Ok(LaneGuard { lane, taken: None });
         }
-        self.enter_slowly(ring, segment, name, me)
+        self.enter_slowly(ring, segment, name)
+    }
+
+    /// The lane that this thread has, if it has one.
+    #[inline]
+    fn own_lane(&self) -> Option<usize> {
+        let epoch = fork::epoch();
+        let find = |thread: &RefCell<Thread>| {
+            let thread = thread.try_borrow().ok()?;
+            let held = thread.0.iter().find(|held| held.queue == self.id)?;
+            let pass = held.pass.filter(|_| held.epoch == epoch)?;
+            Some(pass.lane.load(Ordering::Relaxed) as usize)
+        };
+        THREAD.try_with(find).ok().flatten()
+    }
+
+    /// The pass of this thread's own lane, taking one if it can be had.
+    pub fn pass(&self, ring: &Ring, segment: &Segment) -> Result<Option<&'static Pass>> {
+        let me = segment.me()?;
+        if ring.shared_lanes_only() {
+            return Ok(None);
+        }
+        let obtain = |thread: &RefCell<Thread>| {
+            let mut thread = thread.try_borrow_mut().ok()?;
+            let at = thread.position(self.id).unwrap_or_else(|| {
+                thread.forget_closed();
+                thread.0.push(Held {
+                    queue: self.id,
+                    epoch: fork::epoch(),
+                    pass: None,
+                    patience: 0,
+                });
+                thread.0.len() - 1
+            });
+            let held = &mut thread.0[at];
+            if held.pass.is_none() && held.patience == 0 {
+                held.pass = self.new_pass(ring, segment, me);
+                held.patience = PATIENCE;
+            }
+            held.patience -= u32::from(held.pass.is_none());
+            held.pass
+        };
+        // A thread that is ending has no list any more, and needs no lane of its own.
+        Ok(THREAD.try_with(obtain).ok().flatten())
     }
 
     #[cold]
@@ -95,15 +271,29 @@ impl Lanes {
         ring: &'a Ring,
         segment: &Segment,
         name: &CStr,
-        me: Owner,
     ) -> Result<LaneGuard<'a>> {
-        self.forget_parents_lanes();
+        if let Some(pass) = self.pass(ring, segment)? {
+            let lane = pass.lane.load(Ordering::Relaxed) as usize;
+            return Ok(LaneGuard { lane, taken: None });
+        }
+        self.enter_for_one_operation(ring, segment, name)
+    }
+
+    /// A lane that is no thread's own.
+    fn enter_for_one_operation<'a>(
+        &'a self,
+        ring: &'a Ring,
+        segment: &Segment,
+        name: &CStr,
+    ) -> Result<LaneGuard<'a>> {
+        let me = segment.me()?;
         let start = Instant::now();
         let mut rounds = 0;
         loop {
-            let found = match ring.shared_lanes_only() {
-                true => claim_for_one_operation(ring, segment, me),
-                false => self.enter_kept(ring, segment, me),
+            let found = if ring.shared_lanes_only() {
+                claim_for_one_operation(ring, segment, me)
+            } else {
+                self.enter_home(ring, segment, me)
             };
             if let Some(guard) = found {
                 return Ok(guard);
@@ -124,91 +314,130 @@ impl Lanes {
         }
     }
 
-    /// In a forked child, empties the list: its lanes are the parent's.
-    fn forget_parents_lanes(&self) {
-        if self.epoch.load(Ordering::Acquire) == fork::epoch() {
-            return;
+    /// A lane to hold on to, beside whatever this thread does meanwhile.
+    pub fn pin(&self, ring: &Ring, segment: &Segment, name: &CStr) -> Result<PinnedLane> {
+        let me = segment.me()?;
+        if let Some(lane) = self.further_lane(ring, segment, me) {
+            return Ok(PinnedLane::Kept(lane));
         }
-        let _process = fork::lock_process();
-        if self.epoch.load(Ordering::Relaxed) != fork::epoch() {
-            self.kept
-                .iter()
-                .for_each(|item| item.store(0, Ordering::Relaxed));
-            self.epoch.store(fork::epoch(), Ordering::Release);
-        }
+        let guard = self.enter_for_one_operation(ring, segment, name)?;
+        let lane = guard.lane as u32;
+        core::mem::forget(guard);
+        Ok(PinnedLane::ForNow(lane))
     }
 
-    /// A lane that this process holds and no thread uses, or a new one.
-    fn enter_kept<'a>(
-        &'a self,
-        ring: &Ring,
-        segment: &Segment,
-        me: Owner,
-    ) -> Option<LaneGuard<'a>> {
-        let mut may_claim = true;
-        for place in &self.kept {
-            let item = place.load(Ordering::Relaxed);
-            if item == 0 {
-                let claimed = may_claim.then(|| self.keep_another(place, ring, segment, me));
-                if let Some(Some(guard)) = claimed {
-                    return Some(guard);
+    /// Gives a pinned lane back. Not in a child forked meanwhile, whose parent has it.
+    pub fn unpin(&self, ring: &Ring, pinned: &PinnedLane) {
+        match *pinned {
+            PinnedLane::Kept(lane) => self.with_kept(|kept| kept.idle.push(lane)),
+            PinnedLane::ForNow(lane) if ring.shared_lanes_only() => {
+                if let Some(owner) = ring.lane_owner(lane as usize) {
+                    owner.store(NOBODY.0, Ordering::Release);
                 }
-                may_claim = false; // Once a round: it looks at all of them.
-                continue;
             }
-            if item & BUSY != 0 {
-                continue;
-            }
-            let busy = item | BUSY;
-            // Acquire: as in `enter`.
-            let taken = place.compare_exchange(item, busy, Ordering::Acquire, Ordering::Relaxed);
-            if taken.is_err() {
-                continue;
-            }
-            return Some(LaneGuard {
-                lane: item as usize - 1,
-                place,
-                after: item,
-            });
+            PinnedLane::ForNow(_) => self.home.store(0, Ordering::Release),
         }
-        None
     }
 
-    /// Claims one more lane and notes it at `place`.
-    fn keep_another<'a>(
-        &'a self,
-        place: &'a AtomicU64,
-        ring: &Ring,
-        segment: &Segment,
-        me: Owner,
-    ) -> Option<LaneGuard<'a>> {
-        // Reserve the place first: of two threads here, one goes on.
-        place
-            .compare_exchange(0, BUSY, Ordering::Acquire, Ordering::Relaxed)
-            .ok()?;
-        let Some(lane) = claim(ring, segment, me) else {
-            place.store(0, Ordering::Release);
+    fn with_kept<R>(&self, change: impl FnOnce(&mut Kept) -> R) -> R {
+        let _process = fork::lock_process();
+        // SAFETY: the process lock makes this the only reference.
+        let kept = unsafe { &mut *self.kept.get() };
+        if kept.epoch != fork::epoch() {
+            // In a forked child: these are the parent's.
+            kept.all.clear();
+            kept.idle.clear();
+            kept.epoch = fork::epoch();
+        }
+        change(kept)
+    }
+
+    /// A further lane that no thread of ours uses.
+    fn further_lane(&self, ring: &Ring, segment: &Segment, me: Owner) -> Option<u32> {
+        if ring.shared_lanes_only() {
             return None;
+        }
+        let (idle, may_claim) =
+            self.with_kept(|kept| (kept.idle.pop(), kept.all.len() < MOST_KEPT));
+        if idle.is_some() || !may_claim {
+            return idle;
+        }
+        let lane = claim_shared(ring, segment, me)? as u32;
+        self.with_kept(|kept| kept.all.push(lane));
+        Some(lane)
+    }
+
+    /// A lane for this thread to keep.
+    fn new_pass(&self, ring: &Ring, segment: &Segment, me: Owner) -> Option<&'static Pass> {
+        let lane = self.further_lane(ring, segment, me)?;
+        Some(with_process(|process, _| {
+            let pass = process.spare.pop().unwrap_or_else(|| {
+                Box::leak(Box::new(Pass {
+                    stamp: AtomicU64::new(0),
+                    lane: AtomicU32::new(0),
+                }))
+            });
+            process.next_stamp += 1;
+            pass.lane.store(lane, Ordering::Relaxed);
+            pass.stamp.store(process.next_stamp, Ordering::Relaxed);
+            pass
+        }))
+    }
+
+    /// The home lane, if no other thread is on it.
+    fn enter_home(&self, ring: &Ring, segment: &Segment, me: Owner) -> Option<LaneGuard<'_>> {
+        let mine = u64::from(fork::epoch()) + 1;
+        let found = self.home.load(Ordering::Relaxed);
+        // What a thread of the parent held when we were forked is held by nobody here.
+        let free = found == 0 || found != mine;
+        // Acquire: pairs with the Release of the thread that used the lane before.
+        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        if !free
+            || self
+                .home
+                .compare_exchange(found, mine, success, failure)
+                .is_err()
+        {
+            return None;
+        }
+        let guard = LaneGuard {
+            lane: me.slot()? as usize,
+            taken: Some(&self.home),
         };
-        Some(LaneGuard {
-            lane,
-            place,
-            after: lane as u64 + 1,
-        })
+        let before = ring.lane_owner(guard.lane)?.load(Ordering::Relaxed);
+        // Whoever had it, unless it is us, held our slot before us and is dead.
+        let is_ours = before == me.0 || take(ring, segment, guard.lane, before, me);
+        is_ours.then_some(guard)
     }
 
     /// Gives all lanes back that this process took. No thread is inside.
     pub fn leave(&self, ring: &Ring) {
-        if self.epoch.load(Ordering::Acquire) != fork::epoch() {
-            return;
-        }
-        for place in &self.kept {
-            let item = place.swap(0, Ordering::Acquire);
-            let lane = (item & !BUSY).checked_sub(1);
-            if let Some(owner) = lane.and_then(|lane| ring.lane_owner(lane as usize)) {
+        with_process(|process, _| process.open.retain(|(id, _)| *id != self.id));
+        let mut ours = self.with_kept(|kept| core::mem::take(&mut kept.all));
+        ours.retain(|&lane| (lane as usize) < ring.lanes());
+        for lane in ours {
+            if let Some(owner) = ring.lane_owner(lane as usize) {
                 // Release: the lane's next owner sees its record and its slot as we left them.
                 owner.store(NOBODY.0, Ordering::Release);
             }
+        }
+    }
+}
+
+/// A lane held across calls; see [`Lanes::pin`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PinnedLane {
+    /// One of the process's further lanes.
+    Kept(u32),
+    /// The home lane, or one claimed for one operation.
+    ForNow(u32),
+}
+
+impl PinnedLane {
+    /// Number of the lane.
+    pub fn lane(self) -> usize {
+        match self {
+            Self::Kept(lane) | Self::ForNow(lane) => lane as usize,
         }
     }
 }
@@ -233,19 +462,6 @@ fn take(ring: &Ring, segment: &Segment, lane: usize, before: u64, me: Owner) -> 
         owner.store(before, Ordering::Release);
     }
     rested
-}
-
-/// Claims a lane to keep: the home lane first, then a further one.
-fn claim(ring: &Ring, segment: &Segment, me: Owner) -> Option<usize> {
-    let home = me.slot()? as usize;
-    if home < ring.home_lanes() {
-        // Whoever had it, unless it is us, held our slot before us and is dead.
-        let before = ring.lane_owner(home)?.load(Ordering::Relaxed);
-        if before != me.0 && take(ring, segment, home, before, me) {
-            return Some(home);
-        }
-    }
-    claim_shared(ring, segment, me)
 }
 
 /// Claims one of the lanes that belong to nobody in particular: a free one, else
@@ -277,7 +493,6 @@ fn claim_for_one_operation<'a>(
     let lane = claim_shared(ring, segment, me)?;
     Some(LaneGuard {
         lane,
-        place: ring.lane_owner(lane)?,
-        after: NOBODY.0,
+        taken: Some(ring.lane_owner(lane)?),
     })
 }

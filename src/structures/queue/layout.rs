@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::Corrupt;
 use crate::raw::{Region, Shared};
+use crate::structures::wait::WaitWord;
 
 /// A cache line, and the least alignment of every part.
 const LINE: u64 = 64;
@@ -23,8 +24,7 @@ const FEWEST_WORDS: u64 = 64;
 
 /// The start of a queue's extent.
 ///
-/// Tail, head and the wait words are on lines of their own. Tail and head are
-/// also in different 128-byte pairs, which some processors fetch together.
+/// Tail, head and the wait words are on lines of their own.
 #[repr(C)]
 pub struct Header {
     /// Bytes per element, and the distance between payload slots.
@@ -56,10 +56,10 @@ pub struct Header {
     pub head: AtomicU64,
     /// Zero.
     pub reserved_head: [AtomicU64; 7],
-    /// Reserved for consumers that wait for an element; zero.
-    pub items: AtomicU32,
-    /// Reserved for producers that wait for room; zero.
-    pub space: AtomicU32,
+    /// Consumers that wait for an element.
+    pub items: WaitWord,
+    /// Producers that wait for room.
+    pub space: WaitWord,
     /// Zero.
     pub reserved_wait: [AtomicU64; 7],
 }
@@ -75,8 +75,10 @@ pub struct Lane {
     pub owner: AtomicU64,
     /// Which slots the lane has a claim to: see [`Record`].
     pub record: AtomicU64,
+    /// How often an operation on this lane found the queue full, or empty.
+    pub refused: AtomicU64,
     /// Zero.
-    pub reserved: [AtomicU64; 6],
+    pub reserved: [AtomicU64; 5],
 }
 
 // SAFETY: atomics only, so valid for all bit patterns; no padding.

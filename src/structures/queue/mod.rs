@@ -15,7 +15,8 @@
 //! {cycle, index} in Ruslan Nikolaev's SCQ.
 //!
 //! `layout` is the wire format, `ring` the operations, `search` how they find
-//! their position, `recovery` what is done for a lane whose owner died; `handle` and `lanes` are how a process holds a queue.
+//! their position, `recovery` what is done for a lane whose owner died; `handle` and
+//! `lanes` are how a process holds a queue.
 
 mod handle;
 mod lanes;
@@ -25,10 +26,13 @@ mod ring;
 mod search;
 #[cfg(test)]
 mod tests;
+mod view;
 
-pub use handle::{Params, Queue};
+pub use handle::{Params, Pinned, Queue, Statistics};
+pub use lanes::{Pass, PinnedLane};
 pub use layout::{Header, Lane, Params as RingParams, Plan, PlanError, init};
 pub use ring::{Ring, open};
+pub use view::QueueView;
 
 /// How an operation on a sound queue ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -134,6 +134,38 @@ impl Ring {
         &self.header
     }
 
+    /// Notes that an operation on `lane` found the queue full, or empty.
+    pub fn count_refusal(&self, lane: usize) {
+        if let Some(lane) = self.lanes.get(lane) {
+            // A plain addition: the lane is ours alone.
+            let count = lane.refused.load(Relaxed);
+            lane.refused.store(count.wrapping_add(1), Relaxed);
+        }
+    }
+
+    /// How many operations found the queue full, or empty.
+    pub fn refusals(&self) -> u64 {
+        let counts = self.lanes.iter().map(|lane| lane.refused.load(Relaxed));
+        counts.fold(0, u64::wrapping_add)
+    }
+
+    /// The owner words of all lanes.
+    pub fn owners(&self) -> impl Iterator<Item = u64> + '_ {
+        self.lanes.iter().map(|lane| lane.owner.load(Relaxed))
+    }
+
+    /// How many elements have been dequeued, and enqueued, since the creation.
+    pub fn passed(&self) -> Result<(u64, u64), Corrupt> {
+        let count = |at: Position| {
+            let (lap, index) = (at.0 >> self.plan.index_bits, at.0 & self.index_mask);
+            lap.wrapping_mul(self.capacity).wrapping_add(index)
+        };
+        // The head first, so that what moves in between makes no more come out than went in.
+        let (head, _) = self.locate::<HEAD>()?;
+        let (tail, _) = self.locate::<TAIL>()?;
+        Ok((count(head), count(tail)))
+    }
+
     /// Address of the first payload slot; never `None`, since there is always one.
     pub fn slots_address(&self) -> Option<NonNull<u8>> {
         self.slots.address(0)

@@ -1,0 +1,77 @@
+//! What code compiled into the caller needs to know of an open queue: the start of
+//! its handle, laid out for C.
+
+use super::ring::Ring;
+use crate::segment::fork;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+/// The start of a queue's handle: where its parts are mapped here, and its
+/// constants, checked when it was opened.
+///
+/// For `shmds_inline.h`, which mirrors the hot paths of the library. Constant
+/// while the handle is open.
+#[repr(C)]
+pub struct QueueView {
+    /// Id of the handle, never used twice in a process.
+    pub id: u64,
+    /// The fork epoch of this process.
+    pub epoch: *const AtomicU32,
+    /// Ring words, two to the power of `word_bits`.
+    pub words: *mut AtomicU64,
+    /// Payload slots.
+    pub slots: *mut u8,
+    /// Lanes of 64 bytes: owner, record, refusals.
+    pub lanes: *mut AtomicU64,
+    /// Hint {lap, index} of the enqueuing side.
+    pub tail: *mut AtomicU64,
+    /// Hint {lap, index} of the dequeuing side.
+    pub head: *mut AtomicU64,
+    /// Not 0: a consumer may be asleep.
+    pub items: *const AtomicU32,
+    /// Not 0: a producer may be asleep.
+    pub space: *const AtomicU32,
+    /// Elements that the queue holds when full.
+    pub capacity: u64,
+    /// Payload slots that there are.
+    pub slot_count: u64,
+    /// Bytes of an element.
+    pub elem_size: u64,
+    /// Low bits of a ring word that hold the slot number.
+    pub slot_bits: u32,
+    /// Low bits of a hint that hold the index.
+    pub index_bits: u32,
+    /// The number of ring words is two to this power.
+    pub word_bits: u32,
+    /// Number of lanes.
+    pub lane_count: u32,
+}
+
+// SAFETY: addresses of atomics that are mapped while the handle is open, and constants.
+unsafe impl Send for QueueView {}
+// SAFETY: as above.
+unsafe impl Sync for QueueView {}
+
+impl QueueView {
+    /// The view of an open ring.
+    pub fn new(ring: &Ring, id: u64) -> Option<Self> {
+        let (header, plan) = (ring.header(), ring.plan());
+        Some(Self {
+            id,
+            epoch: fork::epoch_word(),
+            words: core::ptr::from_ref(ring.words.get(0)?).cast_mut(),
+            slots: ring.slots_address()?.as_ptr(),
+            lanes: core::ptr::from_ref(&ring.lanes.get(0)?.owner).cast_mut(),
+            tail: core::ptr::from_ref(&header.tail).cast_mut(),
+            head: core::ptr::from_ref(&header.head).cast_mut(),
+            items: header.items.word(),
+            space: header.space.word(),
+            capacity: plan.capacity,
+            slot_count: plan.capacity + u64::from(plan.lanes),
+            elem_size: plan.elem_size,
+            slot_bits: plan.slot_bits,
+            index_bits: plan.index_bits,
+            word_bits: plan.words.trailing_zeros(),
+            lane_count: plan.lanes,
+        })
+    }
+}

@@ -1,0 +1,446 @@
+//! An open SPSC queue: the ring, this process's roles in it, and waiting.
+
+use super::view::{NOT_HELD, SpscSide, SpscView};
+use super::{Corrupt, Plan, PlanError, Ring, Role};
+use crate::error::{Error, Result};
+use crate::raw::Region;
+use crate::segment::{NOBODY, Owner, Segment, fork};
+use crate::structures::wait::{Deadline, Publishing, WaitWord};
+use crate::structures::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
+use crate::table::{Found, Key, Kind};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::ffi::{CStr, CString};
+use std::sync::Arc;
+
+/// What a queue's creator chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// Bytes of an element.
+    pub elem_size: u64,
+    /// Alignment of an element; 0: whatever its size and a 64-byte line give.
+    pub elem_align: u64,
+    /// Elements that it holds when full; to open, 0 accepts any.
+    pub capacity: u64,
+}
+
+/// An open SPSC queue.
+///
+/// One thread at a time pushes through a handle, and one at a time pops; they may be
+/// the same, and another may follow when the one before happens-before it.
+// The view first: `shmds_inline.h` finds it at the handle's address. Aligned so that
+// its sides have lines of their own, and are no pair of neighbours.
+#[repr(C, align(128))]
+pub struct SpscQueue {
+    view: SpscView,
+    ring: Ring,
+    name: CString,
+    segment: NonNull<Segment>,
+}
+
+// SAFETY: the view's pointers, like the ring, point into the segment's mapping and to
+// statics; the segment outlives its handles (`Attachment` drops it last). Everything
+// that changes is atomic.
+unsafe impl Send for SpscQueue {}
+// SAFETY: as above.
+unsafe impl Sync for SpscQueue {}
+
+impl SpscQueue {
+    fn segment(&self) -> &Segment {
+        // SAFETY: the segment outlives its handles.
+        unsafe { self.segment.as_ref() }
+    }
+
+    fn text(&self) -> String {
+        self.name.to_string_lossy().into_owned()
+    }
+
+    #[cold]
+    fn damaged(&self, corrupt: Corrupt) -> Error {
+        damaged(&self.text(), corrupt)
+    }
+
+    fn side(&self, role: Role) -> &SpscSide {
+        match role {
+            Role::Producer => &self.view.producer,
+            Role::Consumer => &self.view.consumer,
+        }
+    }
+
+    fn owner(&self, role: Role) -> &AtomicU64 {
+        match role {
+            Role::Producer => &self.ring.header().producer,
+            Role::Consumer => &self.ring.header().consumer,
+        }
+    }
+
+    /// Whether this process, in this attachment, holds the role.
+    #[inline]
+    fn holds(&self, side: &SpscSide) -> bool {
+        // A forked child has another epoch than its parent: what it inherited is not its own.
+        side.epoch.load(Ordering::Relaxed) == u64::from(fork::epoch())
+    }
+
+    /// The role's side, once the role is ours.
+    #[inline]
+    fn enter(&self, role: Role) -> Result<&SpscSide> {
+        let side = self.side(role);
+        if !self.holds(side) {
+            self.take(role, side)?;
+        }
+        Ok(side)
+    }
+
+    /// Takes a role that nobody has, or whose holder is dead.
+    #[cold]
+    fn take(&self, role: Role, side: &SpscSide) -> Result<()> {
+        let me = self
+            .segment()
+            .me()
+            .map_err(|error| self.about_the_queue(error))?;
+        let owner = self.owner(role);
+        loop {
+            let found = owner.load(Ordering::Relaxed);
+            if found == me.0 {
+                break;
+            }
+            if found != NOBODY.0 && !self.segment().is_dead(Owner(found)) {
+                return Err(Error::Role {
+                    name: self.text(),
+                    role: role.name(),
+                });
+            }
+            // Acquire: pairs with the Release in `give_up`; what the dead stored is visible
+            // to everybody once the kernel has freed their lease.
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+            if owner
+                .compare_exchange(found, me.0, success, failure)
+                .is_ok()
+            {
+                break;
+            }
+        }
+        if let Err(corrupt) = self.ring.resume(role, side) {
+            self.give_up(role, me);
+            return Err(self.damaged(corrupt));
+        }
+        // Last: from here on the fast path works on the side.
+        side.epoch
+            .store(u64::from(fork::epoch()), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn give_up(&self, role: Role, me: Owner) {
+        let owner = self.owner(role);
+        // Release: whoever takes the role next sees the queue as we left it. Only from us,
+        // in case that the word was damaged and is somebody else's by now.
+        let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+        let _ = owner.compare_exchange(me.0, NOBODY.0, success, failure);
+    }
+
+    /// Gives up the roles that this attachment holds. No thread is inside.
+    pub fn leave(&self) {
+        for role in [Role::Producer, Role::Consumer] {
+            let side = self.side(role);
+            if !self.holds(side) {
+                continue; // A parent's roles stay the parent's.
+            }
+            side.epoch.store(NOT_HELD, Ordering::Relaxed);
+            if let Ok(me) = self.segment().me() {
+                self.give_up(role, me);
+            }
+        }
+    }
+
+    /// The attachment's refusal, as one of this queue.
+    #[cold]
+    fn about_the_queue(&self, error: Error) -> Error {
+        match error {
+            Error::ReadOnly { .. } => Error::ReadOnly {
+                name: self.text(),
+                what: "an operation on a queue",
+            },
+            error => error,
+        }
+    }
+
+    /// Appends copies of as many elements as there is room for; how many. They are
+    /// published at once.
+    ///
+    /// # Safety
+    ///
+    /// `elements` has `count` elements. No other thread pushes meanwhile.
+    #[inline]
+    pub unsafe fn push_bulk(&self, elements: *const u8, count: u64) -> Result<u64> {
+        let side = self.enter(Role::Producer)?;
+        // SAFETY: we hold the role, and the caller vouches for the rest.
+        let pushed = unsafe { self.ring.push(side, elements, count) };
+        pushed.map_err(|corrupt| self.damaged(corrupt))
+    }
+
+    /// Takes as many of the oldest elements as there are, at most `count`; how many.
+    ///
+    /// # Safety
+    ///
+    /// `elements` has room for `count` elements. No other thread pops meanwhile.
+    #[inline]
+    pub unsafe fn pop_bulk(&self, elements: *mut u8, count: u64) -> Result<u64> {
+        let side = self.enter(Role::Consumer)?;
+        // SAFETY: we hold the role, and the caller vouches for the rest.
+        let popped = unsafe { self.ring.pop(side, elements, count) };
+        popped.map_err(|corrupt| self.damaged(corrupt))
+    }
+
+    /// Appends a copy of one element; false when the queue is full.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SpscQueue::push_bulk`], for one element.
+    #[inline]
+    pub unsafe fn push(&self, element: *const u8) -> Result<bool> {
+        // SAFETY: as promised to us.
+        Ok(unsafe { self.push_bulk(element, 1) }? == 1)
+    }
+
+    /// Takes the oldest element; false when the queue is empty.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SpscQueue::pop_bulk`], for one element.
+    #[inline]
+    pub unsafe fn pop(&self, element: *mut u8) -> Result<bool> {
+        // SAFETY: as promised to us.
+        Ok(unsafe { self.pop_bulk(element, 1) }? == 1)
+    }
+
+    /// Address of the oldest element, if there is one.
+    #[inline]
+    pub fn front(&self) -> Result<Option<NonNull<u8>>> {
+        let side = self.enter(Role::Consumer)?;
+        self.ring
+            .front(side)
+            .map_err(|corrupt| self.damaged(corrupt))
+    }
+
+    /// Takes the element that [`SpscQueue::front`] gave.
+    #[inline]
+    pub fn release(&self) -> Result<()> {
+        let side = self.side(Role::Consumer);
+        if self.holds(side) && self.ring.release(side) {
+            return Ok(());
+        }
+        Err(Error::State {
+            name: self.text(),
+            rule: "nothing at its front was looked at; expected a front before each release",
+        })
+    }
+
+    /// Appends a copy of one element, waiting for room for at most `timeout`
+    /// nanoseconds ([`u64::MAX`]: for ever); false when the time has passed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SpscQueue::push`].
+    pub unsafe fn push_wait(&self, element: *const u8, timeout: u64) -> Result<bool> {
+        // SAFETY: as promised to us.
+        let attempt = || unsafe { self.push(element) };
+        wait(&self.ring.header().space, timeout, attempt)
+    }
+
+    /// Takes the oldest element, waiting for one for at most `timeout` nanoseconds
+    /// ([`u64::MAX`]: for ever); false when the time has passed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SpscQueue::pop`].
+    pub unsafe fn pop_wait(&self, element: *mut u8, timeout: u64) -> Result<bool> {
+        // SAFETY: as promised to us.
+        let attempt = || unsafe { self.pop(element) };
+        wait(&self.ring.header().items, timeout, attempt)
+    }
+
+    /// Wakes whoever sleeps at the queue, for a publisher outside of this module.
+    pub fn wake(&self) -> Result<()> {
+        if self.segment().is_read_only() {
+            return Err(self.about_the_queue(self.segment().read_only_error("")));
+        }
+        self.ring.header().items.wake();
+        self.ring.header().space.wake();
+        Ok(())
+    }
+
+    /// Number of elements: exact while nobody operates, never above the capacity.
+    pub fn len(&self) -> u64 {
+        self.ring.len()
+    }
+
+    /// Whether there was nothing at one moment during the call.
+    pub fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// Whether there was no room at one moment during the call.
+    pub fn is_full(&self) -> bool {
+        self.ring.is_full()
+    }
+
+    /// Elements that the queue holds when full.
+    pub fn capacity(&self) -> u64 {
+        self.ring.plan().capacity
+    }
+
+    /// Bytes of an element.
+    pub fn elem_size(&self) -> u64 {
+        self.ring.plan().elem_size
+    }
+
+    /// The queue's name, cut to what the table holds.
+    pub fn name(&self) -> &CStr {
+        &self.name
+    }
+}
+
+impl Drop for SpscQueue {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Attempts until one succeeds or fails; false when the time has passed.
+fn wait(word: &WaitWord, timeout: u64, attempt: impl Fn() -> Result<bool>) -> Result<bool> {
+    if timeout == 0 {
+        return attempt();
+    }
+    let deadline = match timeout {
+        u64::MAX => Deadline::never(),
+        nanoseconds => Deadline::after(Duration::from_nanos(nanoseconds)),
+    };
+    let outcome = word.wait(Publishing::Store, deadline, || match attempt() {
+        Ok(false) => None,
+        outcome => Some(outcome),
+    });
+    outcome.unwrap_or(Ok(false))
+}
+
+fn damaged(name: &str, corrupt: Corrupt) -> Error {
+    let what = match corrupt {
+        Corrupt::Geometry => "the queue's header",
+        Corrupt::Counts => "the number of elements in the queue",
+    };
+    Error::corrupt(name, what)
+}
+
+/// The layout of a queue with these parameters.
+fn plan(segment: &Segment, name: &Key, params: &Params) -> Result<Plan> {
+    let elem_align = params.elem_align.max(1);
+    match Plan::new(params.elem_size, elem_align, params.capacity) {
+        Ok(plan) => Ok(plan),
+        Err(PlanError::Capacity) => Err(Error::Capacity {
+            name: name.text(),
+            found: params.capacity,
+            expected: "at least 1 to create a queue",
+        }),
+        Err(PlanError::Element) => Err(Error::Alignment {
+            name: name.text(),
+            found: params.elem_align,
+        }),
+        // The elements alone do not overflow (see `validate`), but no segment has that much.
+        Err(PlanError::Overflow) => Err(Error::SegmentFull {
+            name: name.text(),
+            segment: segment.name().to_owned(),
+            needed: params.elem_size.saturating_mul(params.capacity),
+            available: segment.geometry().size,
+        }),
+    }
+}
+
+/// The view of a ring, none of its sides held.
+fn view(ring: &Ring) -> SpscView {
+    let header = ring.header();
+    let plan = ring.plan();
+    SpscView {
+        tail: header.tail.as_ptr().cast(),
+        head: header.head.as_ptr().cast(),
+        items: (&raw const header.items).cast_mut().cast(),
+        space: (&raw const header.space).cast_mut().cast(),
+        slots: ring.slots().base().as_ptr(),
+        slot_bytes: plan.slot_bytes,
+        capacity: plan.capacity,
+        fork_epoch: core::ptr::from_ref(fork::epoch_word()).cast_mut(),
+        elem_size: plan.elem_size,
+        reserved: [0; 7],
+        producer: SpscSide::new(),
+        consumer: SpscSide::new(),
+    }
+}
+
+impl Structure for SpscQueue {
+    type Params = Params;
+    const KIND: Kind = Kind::SpscQueue;
+
+    fn validate(name: &Key, params: &Params) -> Result<()> {
+        validate_elements(name, params.elem_size, params.elem_align, params.capacity)?;
+        if params.elem_size % params.elem_align.max(1) != 0 {
+            return Err(Error::Alignment {
+                name: name.text(),
+                found: params.elem_align,
+            });
+        }
+        Ok(())
+    }
+
+    fn plan(segment: &Segment, name: &Key, params: &Params) -> Result<Extent> {
+        let plan = plan(segment, name, params)?;
+        Ok(Extent {
+            elem_size: params.elem_size,
+            num_elem: params.capacity,
+            size: plan.size,
+            align: plan.align,
+        })
+    }
+
+    fn init(segment: &Segment, name: &Key, region: Region, params: &Params) -> Result<()> {
+        let plan = plan(segment, name, params)?;
+        super::init(region, &plan).map_err(|corrupt| damaged(&name.text(), corrupt))
+    }
+
+    fn open(segment: &Segment, name: &Key, found: &Found, params: &Params) -> Result<Self> {
+        expect_kind(name, Kind::SpscQueue, found.kind)?;
+        let extent = segment.heap().part(found.offset, found.size);
+        let extent =
+            extent.ok_or_else(|| Error::corrupt(&name.text(), "the extent in the table"))?;
+        let ring = super::open(extent).map_err(|corrupt| damaged(&name.text(), corrupt))?;
+        let queue = Self {
+            view: view(&ring),
+            ring,
+            name: name.to_c(),
+            segment: NonNull::from(segment),
+        };
+        queue.check(name, params)?;
+        Ok(queue)
+    }
+
+    fn check(&self, name: &Key, params: &Params) -> Result<()> {
+        let plan = self.ring.plan();
+        expect(name, "element size", params.elem_size, plan.elem_size)?;
+        if params.elem_align > plan.align {
+            expect(name, "alignment", params.elem_align, plan.elem_align)?;
+        }
+        if params.capacity == 0 {
+            return Ok(());
+        }
+        expect(name, "capacity", params.capacity, plan.capacity)
+    }
+
+    fn into_handle(self) -> Handle {
+        Handle::SpscQueue(Arc::new(self))
+    }
+
+    fn from_handle(handle: &Handle) -> Option<&Self> {
+        match handle {
+            Handle::SpscQueue(queue) => Some(queue),
+            _ => None,
+        }
+    }
+}

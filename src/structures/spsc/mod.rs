@@ -1,0 +1,68 @@
+//! A bounded queue for one producer and one consumer: no atomic
+//! read-modify-write, and in the common case no look at the other side's lines.
+//!
+//! **Counts.** `tail` counts the elements ever pushed, `head` those ever popped;
+//! each is stored by one side only. So the distance is exact, a full and an empty
+//! queue differ, and any capacity works. 64 bits do not wrap: at one element a
+//! nanosecond they last 584 years. Where in the slots a side goes on it knows by
+//! itself, so no step divides.
+//!
+//! **Caching.** Each side goes on without looking at the other until it has used up
+//! what it saw there last: the cached indices of Erik Rigtorp's `SPSCQueue` and of
+//! Lee, Bu and Chandranmenon's MCRingBuffer (2010). What a side knows lies in
+//! private memory of its process, one line per side ([`Side`]): nobody else can
+//! damage it, and it dies with the process. Whoever takes a role over reads the two
+//! counts anew.
+//!
+//! **Death.** A slot is filled, then one store of `tail` publishes it, or a whole
+//! bulk of them; an element is copied out, then one store of `head` takes it. So a
+//! producer that dies leaves nothing half done, and what a consumer had copied but
+//! not taken goes to the next consumer: the dead one never got to return it.
+//!
+//! **Roles.** Two words say which attachment is the producer and which the consumer.
+//! They are taken at the first push or pop, given up by `leave` or at close, and
+//! taken over from the dead.
+//!
+//! `layout` is the wire format, `view` what the process-local fast path in
+//! `shmds_inline.h` sees of a handle, `ring` the operations, `handle` the roles,
+//! the waiting, and how a process holds a queue.
+
+mod handle;
+mod layout;
+mod ring;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use handle::{Params, SpscQueue};
+pub use layout::{Header, Plan, PlanError, init};
+pub use ring::{Ring, open};
+pub use view::{NOT_HELD, SpscSide, SpscView};
+
+/// The shared bytes are not those of a queue that keeps its rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corrupt {
+    /// The header does not describe a queue that fits its extent.
+    Geometry,
+    /// More elements than the capacity lie between the two counts.
+    Counts,
+}
+
+/// One of the two sides of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Pushes.
+    Producer,
+    /// Pops.
+    Consumer,
+}
+
+impl Role {
+    /// The role's name, for error messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+}

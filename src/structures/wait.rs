@@ -1,0 +1,137 @@
+//! Sleeping until another process has done something, for all structures.
+//!
+//! A structure has one [`WaitWord`] per side that can be waited for. Whoever
+//! sleeps raises its flag; whoever publishes looks at the flag and makes a
+//! system call only if it is up. A flag, not a count: a count that a killed
+//! sleeper leaves behind would never come down again.
+//!
+//! Publishing and then looking at the flag is a store and a load that the
+//! processor may swap, and so would the sleeper's. Between the two lies either an
+//! atomic read-modify-write of the publisher's (on x86 a full barrier), or, where
+//! publishing is a plain store, the sleeper's `membarrier`, which is one for
+//! every process. Either way a flag that the publisher did not see was raised
+//! by a sleeper that sees what was published.
+
+use crate::raw::Shared;
+use crate::sys;
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+use core::time::Duration;
+use std::time::Instant;
+
+/// A word that processes sleep on.
+#[repr(C)]
+pub struct WaitWord {
+    /// 0, or 1: somebody sleeps, or did.
+    flag: AtomicU32,
+}
+
+// SAFETY: an atomic integer.
+unsafe impl Shared for WaitWord {}
+
+const NOBODY: u32 = 0;
+const SLEEPERS: u32 = 1;
+
+/// The longest sleep without another look, in case that whoever should have
+/// woken us was killed between publishing and waking.
+const SLICE: Duration = Duration::from_millis(10);
+
+/// The same where `membarrier` is not to be had, so that a wake-up can be missed.
+const SHORT_SLICE: Duration = Duration::from_micros(200);
+
+/// How often a waiter looks before it sleeps.
+const LOOKS: u32 = 100;
+
+/// How the side that is waited for publishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Publishing {
+    /// By an atomic read-modify-write.
+    ReadModifyWrite,
+    /// By a plain store.
+    Store,
+}
+
+/// When a wait ends at the latest; `None`: never.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// In `timeout` from now; a time beyond what the clock can express is never.
+    pub fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    /// Never.
+    pub const fn never() -> Self {
+        Self(None)
+    }
+
+    /// What is left, at most `slice`; `None` when it has passed.
+    fn left(self, slice: Duration) -> Option<Duration> {
+        let Some(end) = self.0 else {
+            return Some(slice);
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| left.min(slice))
+    }
+}
+
+impl WaitWord {
+    /// Tries until `attempt` gives something, sleeping in between; `None` when
+    /// the deadline passes first. `attempt` is made at least once.
+    pub fn wait<R>(
+        &self,
+        publishing: Publishing,
+        deadline: Deadline,
+        mut attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        for _ in 0..LOOKS {
+            if let Some(result) = attempt() {
+                return Some(result);
+            }
+            core::hint::spin_loop();
+        }
+        loop {
+            // SeqCst: before the attempt below, in the order that the publisher's
+            // read-modify-write, or the barrier, is part of.
+            self.flag.store(SLEEPERS, Ordering::SeqCst);
+            let slice = match publishing {
+                Publishing::ReadModifyWrite => {
+                    fence(Ordering::SeqCst);
+                    SLICE
+                }
+                Publishing::Store if sys::barrier_everywhere() => SLICE,
+                Publishing::Store => SHORT_SLICE,
+            };
+            if let Some(result) = attempt() {
+                return Some(result);
+            }
+            let left = deadline.left(slice)?;
+            sys::futex_wait(&self.flag, SLEEPERS, left);
+            if let Some(result) = attempt() {
+                return Some(result);
+            }
+        }
+    }
+
+    /// The flag, for code that is compiled into the caller.
+    pub fn word(&self) -> *const AtomicU32 {
+        &self.flag
+    }
+
+    /// Wakes whoever sleeps. To be called after publishing.
+    #[inline]
+    pub fn wake(&self) {
+        #[cfg(not(target_arch = "x86_64"))]
+        fence(Ordering::SeqCst);
+        if self.flag.load(Ordering::Relaxed) != NOBODY {
+            self.wake_sleepers();
+        }
+    }
+
+    #[cold]
+    fn wake_sleepers(&self) {
+        // Down first: who raises it again after this looks again before sleeping.
+        self.flag.store(NOBODY, Ordering::SeqCst);
+        sys::futex_wake_all(&self.flag);
+    }
+}
