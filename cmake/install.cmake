@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(shmds_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake")
 
 install(FILES ${shmds_libraries} DESTINATION "${CMAKE_INSTALL_LIBDIR}")
-install(FILES include/shmds.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES include/shmds.h include/shmds_inline.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY cpp_wrapper/include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")

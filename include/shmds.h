@@ -200,7 +200,7 @@ typedef struct shmds_queue_view {
    */
   const uint32_t *epoch;
   /**
-   * Ring words, two to the power of `word_bits`.
+   * Ring words, a power of two.
    */
   uint64_t *words;
   /**
@@ -220,11 +220,11 @@ typedef struct shmds_queue_view {
    */
   uint64_t *head;
   /**
-   * Not 0: a consumer may be asleep.
+   * Bit 0: a consumer may be asleep.
    */
   const uint32_t *items;
   /**
-   * Not 0: a producer may be asleep.
+   * Bit 0: a producer may be asleep.
    */
   const uint32_t *space;
   /**
@@ -240,17 +240,25 @@ typedef struct shmds_queue_view {
    */
   uint64_t elem_size;
   /**
-   * Low bits of a ring word that hold the slot number.
+   * The full bit of a ring word, above the bits of the slot number.
    */
-  uint32_t slot_bits;
+  uint64_t unit;
   /**
-   * Low bits of a hint that hold the index.
+   * The bits of a hint that hold the index.
    */
-  uint32_t index_bits;
+  uint64_t index_mask;
   /**
-   * The number of ring words is two to this power.
+   * One less than the number of ring words.
    */
-  uint32_t word_bits;
+  uint64_t word_mask;
+  /**
+   * Shifts the lap of a hint up to where a ring word has it.
+   */
+  uint32_t lap_shift;
+  /**
+   * Shifts the top three bits of an index down to the bottom.
+   */
+  uint32_t place_shift;
   /**
    * Number of lanes.
    */
@@ -473,11 +481,11 @@ typedef struct shmds_spsc_queue_view {
    */
   uint64_t *head;
   /**
-   * Not 0: the consumer may be asleep.
+   * Bit 0: the consumer may be asleep.
    */
   uint32_t *items;
   /**
-   * Not 0: the producer may be asleep.
+   * Bit 0: the producer may be asleep.
    */
   uint32_t *space;
   /**

@@ -116,7 +116,7 @@ fn the_layout_types_are_as_documented() {
     check_fields("### Member", &member, size_of::<Member>());
     let word = fields!(Word: value);
     check_fields("### Array and atomic", &word, size_of::<Word>());
-    let lane = fields!(Lane: owner record);
+    let lane = fields!(Lane: owner record refused);
     check_fields("### Queue lane", &lane, size_of::<Lane>());
     let queue = fields!(QueueHeader: elem_size elem_align capacity home_lanes lanes slot_bits
         index_bits lanes_offset words_offset slots_offset tail head items space);

@@ -23,7 +23,7 @@ use core::time::Duration;
 /// anywhere in an operation delays nobody; at most the element that it was putting
 /// in, or had just taken out, is lost with it. The exception is a queue of large
 /// elements (above 1 MiB / (attachments + 64)), which has max(4, 1 MiB / elem_size)
-/// lanes, but no more than attachments: when as many processes are stopped inside
+/// lanes, but no more than attachments or four: when as many processes are stopped inside
 /// operations at once, others wait.
 pub struct shmds_queue {
     _opaque: [u8; 0],

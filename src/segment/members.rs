@@ -5,7 +5,7 @@ use super::layout::Member;
 use super::lease::{Lease, SLOT_BYTE};
 use crate::raw::List;
 use crate::sys::{self, Lock};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -118,6 +118,9 @@ impl Members {
 
     /// Whether the attachment is gone. Errs only towards "still alive".
     pub fn is_dead(&self, owner: Owner, file: &OwnedFd) -> io::Result<bool> {
+        // The owner word was read before: nobody who is seen to own something has a
+        // generation that is not seen here.
+        fence(Ordering::Acquire);
         let Some(slot) = owner.slot() else {
             return Ok(true);
         };

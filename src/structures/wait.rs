@@ -21,15 +21,18 @@ use std::time::Instant;
 /// A word that processes sleep on.
 #[repr(C)]
 pub struct WaitWord {
-    /// 0, or 1: somebody sleeps, or did.
-    flag: AtomicU32,
+    /// Bit 0: somebody sleeps, or did. Above: how often sleepers were woken, so that
+    /// one who has looked but does not sleep yet cannot miss it.
+    word: AtomicU32,
 }
 
 // SAFETY: an atomic integer.
 unsafe impl Shared for WaitWord {}
 
-const NOBODY: u32 = 0;
+/// Bit of a wait word: somebody sleeps, or did.
 const SLEEPERS: u32 = 1;
+/// One wake-up.
+const WAKE_UP: u32 = 2;
 
 /// The longest sleep without another look, in case that whoever should have
 /// woken us was killed between publishing and waking.
@@ -93,7 +96,7 @@ impl WaitWord {
         loop {
             // SeqCst: before the attempt below, in the order that the publisher's
             // read-modify-write, or the barrier, is part of.
-            self.flag.store(SLEEPERS, Ordering::SeqCst);
+            let asleep = self.word.fetch_or(SLEEPERS, Ordering::SeqCst) | SLEEPERS;
             let slice = match publishing {
                 Publishing::ReadModifyWrite => {
                     fence(Ordering::SeqCst);
@@ -106,16 +109,16 @@ impl WaitWord {
                 return Some(result);
             }
             let left = deadline.left(slice)?;
-            sys::futex_wait(&self.flag, SLEEPERS, left);
+            sys::futex_wait(&self.word, asleep, left);
             if let Some(result) = attempt() {
                 return Some(result);
             }
         }
     }
 
-    /// The flag, for code that is compiled into the caller.
+    /// The word, for code that is compiled into the caller.
     pub fn word(&self) -> *const AtomicU32 {
-        &self.flag
+        &self.word
     }
 
     /// Wakes whoever sleeps. To be called after publishing.
@@ -123,15 +126,22 @@ impl WaitWord {
     pub fn wake(&self) {
         #[cfg(not(target_arch = "x86_64"))]
         fence(Ordering::SeqCst);
-        if self.flag.load(Ordering::Relaxed) != NOBODY {
-            self.wake_sleepers();
+        let seen = self.word.load(Ordering::Relaxed);
+        if seen & SLEEPERS != 0 {
+            self.wake_sleepers(seen);
         }
     }
 
     #[cold]
-    fn wake_sleepers(&self) {
-        // Down first: who raises it again after this looks again before sleeping.
-        self.flag.store(NOBODY, Ordering::SeqCst);
-        sys::futex_wake_all(&self.flag);
+    fn wake_sleepers(&self, mut seen: u32) {
+        while seen & SLEEPERS != 0 {
+            // The flag comes down before they wake: who raises it again looks again first.
+            let woken = (seen & !SLEEPERS).wrapping_add(WAKE_UP);
+            let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
+            match self.word.compare_exchange(seen, woken, success, failure) {
+                Ok(_) => return sys::futex_wake_all(&self.word),
+                Err(now) => seen = now,
+            }
+        }
     }
 }

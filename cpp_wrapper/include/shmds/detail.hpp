@@ -59,6 +59,15 @@ inline void check(shmds_status status) {
   }
 }
 
+/// True for success, false for `refusal`; any other status becomes the exception.
+inline bool check_or(shmds_status status, shmds_status refusal) {
+  if (status == refusal) {
+    return false;
+  }
+  check(status);
+  return true;
+}
+
 /// A structure's name as the table keeps it: cut to the table's width, with the
 /// NUL that a string_view lacks.
 template <class TableType>

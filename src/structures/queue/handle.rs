@@ -264,10 +264,12 @@ impl Queue {
     fn pin(&self, taken: bool) -> Result<Pinned> {
         let pinned = self.lanes.pin(&self.ring, self.segment(), &self.name);
         let lane = pinned.map_err(|error| self.about_the_queue(error))?;
+        let address = self.spare(lane.lane());
+        let address = address.inspect_err(|_| self.lanes.unpin(&self.ring, &lane))?;
         Ok(Pinned {
             queue: self.lanes.id(),
             epoch: fork::epoch(),
-            address: self.spare(lane.lane())?,
+            address,
             lane,
             taken,
         })
@@ -481,6 +483,11 @@ impl Structure for Queue {
         let extent =
             extent.ok_or_else(|| Error::corrupt(&name.text(), "the extent in the table"))?;
         let ring = super::open(extent).map_err(|corrupt| damaged(&name.text(), corrupt))?;
+        // Home lanes are numbered as attachment slots are: as many, or none.
+        let slots = segment.geometry().max_attachments as usize;
+        if !ring.shared_lanes_only() && ring.home_lanes() != slots {
+            return Err(damaged(&name.text(), Corrupt::Geometry));
+        }
         let lanes = Lanes::new();
         let view = QueueView::new(&ring, lanes.id());
         let queue = Self {

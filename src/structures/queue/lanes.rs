@@ -306,10 +306,7 @@ impl Lanes {
             }
             std::thread::sleep(Duration::from_micros(100));
             if start.elapsed() >= segment.timeout() {
-                return Err(Error::Busy {
-                    name: name.to_string_lossy().into_owned(),
-                    lanes: ring.lanes() as u64,
-                });
+                return Err(busy(ring, name));
             }
         }
     }
@@ -320,6 +317,11 @@ impl Lanes {
         if let Some(lane) = self.further_lane(ring, segment, me) {
             return Ok(PinnedLane::Kept(lane));
         }
+        // Only a thread with a lane of its own may hold the home lane: others, itself
+        // included, will need it before the slot is given back.
+        if !ring.shared_lanes_only() && self.own_lane().is_none() {
+            return Err(busy(ring, name));
+        }
         let guard = self.enter_for_one_operation(ring, segment, name)?;
         let lane = guard.lane as u32;
         core::mem::forget(guard);
@@ -329,7 +331,12 @@ impl Lanes {
     /// Gives a pinned lane back. Not in a child forked meanwhile, whose parent has it.
     pub fn unpin(&self, ring: &Ring, pinned: &PinnedLane) {
         match *pinned {
-            PinnedLane::Kept(lane) => self.with_kept(|kept| kept.idle.push(lane)),
+            PinnedLane::Kept(lane) => self.with_kept(|kept| {
+                // Given back once, and by whoever has it: not by a copy of the slot.
+                if kept.all.contains(&lane) && !kept.idle.contains(&lane) {
+                    kept.idle.push(lane);
+                }
+            }),
             PinnedLane::ForNow(lane) if ring.shared_lanes_only() => {
                 if let Some(owner) = ring.lane_owner(lane as usize) {
                     owner.store(NOBODY.0, Ordering::Release);
@@ -404,6 +411,9 @@ impl Lanes {
             lane: me.slot()? as usize,
             taken: Some(&self.home),
         };
+        if guard.lane >= ring.home_lanes() {
+            return None;
+        }
         let before = ring.lane_owner(guard.lane)?.load(Ordering::Relaxed);
         // Whoever had it, unless it is us, held our slot before us and is dead.
         let is_ours = before == me.0 || take(ring, segment, guard.lane, before, me);
@@ -421,6 +431,13 @@ impl Lanes {
                 owner.store(NOBODY.0, Ordering::Release);
             }
         }
+    }
+}
+
+fn busy(ring: &Ring, name: &CStr) -> Error {
+    Error::Busy {
+        name: name.to_string_lossy().into_owned(),
+        lanes: ring.lanes() as u64,
     }
 }
 

@@ -15,7 +15,8 @@ const LINE: u64 = 64;
 const FURTHER_LANES: u64 = 64;
 /// The most that spare slots may take before lanes become scarce.
 const SPARE_BYTES: u64 = 1 << 20;
-/// The least number of lanes, however large an element is (attachments permitting).
+/// The least number of lanes, however large an element is: a thread that holds a slot
+/// needs another lane for what it does meanwhile.
 const FEWEST_LANES: u64 = 4;
 /// A slot index has 31 bits in a lane record.
 const MOST_SLOTS: u64 = 1 << 31;
@@ -187,7 +188,7 @@ impl Plan {
             (attachments, all)
         } else {
             let wanted = (SPARE_BYTES / params.elem_size).max(FEWEST_LANES);
-            (0, attachments.min(wanted).max(1))
+            (0, attachments.min(wanted).max(FEWEST_LANES))
         };
         Self::with_lanes(
             params.elem_size,

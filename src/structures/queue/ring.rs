@@ -184,10 +184,10 @@ impl Ring {
     ///
     /// `source` has `elem_size` readable bytes. Nobody else uses `lane` meanwhile,
     /// and whoever used it last happens-before this call.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn enqueue(&self, lane: usize, source: *const u8) -> Result<Outcome, Corrupt> {
         let (lane, spare) = self.enter(lane)?;
-        if self.plan.elem_size >= WORTH_A_LOOK && self.is_full()? {
+        if self.plan.elem_size >= WORTH_A_LOOK && self.looks_full() {
             return Ok(Outcome::Full);
         }
         // The payload first, while the slot is ours alone: the CAS publishes it.
@@ -199,13 +199,20 @@ impl Ring {
         Ok(taken.map_or(Outcome::Full, |_| Outcome::Done))
     }
 
+    /// Whether a copy of a large element would be in vain.
+    #[cold]
+    #[inline(never)]
+    fn looks_full(&self) -> bool {
+        self.is_full().unwrap_or(false)
+    }
+
     /// Moves the oldest element to `target`, or says that the queue is empty.
     ///
     /// # Safety
     ///
     /// `target` has `elem_size` writable bytes. Nobody else uses `lane` meanwhile,
     /// and whoever used it last happens-before this call.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn dequeue(&self, lane: usize, target: *mut u8) -> Result<Outcome, Corrupt> {
         let (lane, spare) = self.enter(lane)?;
         let Some(slot) = self.exchange::<HEAD>(lane, spare)? else {
@@ -274,7 +281,7 @@ impl Ring {
     }
 
     /// The lane and its spare slot, checked to exist.
-    #[inline]
+    #[inline(always)]
     fn enter(&self, lane: usize) -> Result<(&Lane, u64), Corrupt> {
         let lane = self.lanes.get(lane).ok_or(Corrupt::Lane)?;
         // Relaxed: only this lane's user stores the record, and taking the lane over
@@ -287,7 +294,7 @@ impl Ring {
     }
 
     /// Exchanges slot `s` for the one at this side's position. `None`: full, or empty.
-    #[inline]
+    #[inline(always)]
     fn exchange<const SIDE: u64>(&self, lane: &Lane, s: u64) -> Result<Option<u64>, Corrupt> {
         let at = self.hinted::<SIDE>();
         if let Some(sight) = self.look::<SIDE>(at) {
@@ -336,7 +343,7 @@ impl Ring {
 
     /// Tries to exchange slot `s` for the one in the word that was sighted at `at`, this
     /// side's position. `None`: the word changed first, and the record is left in operation.
-    #[inline]
+    #[inline(always)]
     fn attempt<const SIDE: u64>(
         &self,
         lane: &Lane,
@@ -380,7 +387,7 @@ impl Ring {
     }
 
     /// The position that the hint names.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hinted<const SIDE: u64>(&self) -> Position {
         step();
         // Acquire: pairs with the Release that stored the hint; see there.
@@ -388,7 +395,7 @@ impl Ring {
     }
 
     /// Loads the word of a position; `None` when there is no such index.
-    #[inline]
+    #[inline(always)]
     pub(super) fn look<const SIDE: u64>(&self, at: Position) -> Option<Sight<'_>> {
         let index = self.index(at);
         if index >= self.capacity {
@@ -405,7 +412,7 @@ impl Ring {
     }
 
     /// See [`Sight::ahead`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn ahead<const SIDE: u64>(&self, word: u64, at: Position) -> i64 {
         let exchangeable = ((at.0 & !self.index_mask) << self.lap_shift) + SIDE * self.unit;
         (word & !self.slot_mask()).wrapping_sub(exchangeable) as i64

@@ -16,7 +16,7 @@ pub struct QueueView {
     pub id: u64,
     /// The fork epoch of this process.
     pub epoch: *const AtomicU32,
-    /// Ring words, two to the power of `word_bits`.
+    /// Ring words, a power of two.
     pub words: *mut AtomicU64,
     /// Payload slots.
     pub slots: *mut u8,
@@ -26,9 +26,9 @@ pub struct QueueView {
     pub tail: *mut AtomicU64,
     /// Hint {lap, index} of the dequeuing side.
     pub head: *mut AtomicU64,
-    /// Not 0: a consumer may be asleep.
+    /// Bit 0: a consumer may be asleep.
     pub items: *const AtomicU32,
-    /// Not 0: a producer may be asleep.
+    /// Bit 0: a producer may be asleep.
     pub space: *const AtomicU32,
     /// Elements that the queue holds when full.
     pub capacity: u64,
@@ -36,12 +36,16 @@ pub struct QueueView {
     pub slot_count: u64,
     /// Bytes of an element.
     pub elem_size: u64,
-    /// Low bits of a ring word that hold the slot number.
-    pub slot_bits: u32,
-    /// Low bits of a hint that hold the index.
-    pub index_bits: u32,
-    /// The number of ring words is two to this power.
-    pub word_bits: u32,
+    /// The full bit of a ring word, above the bits of the slot number.
+    pub unit: u64,
+    /// The bits of a hint that hold the index.
+    pub index_mask: u64,
+    /// One less than the number of ring words.
+    pub word_mask: u64,
+    /// Shifts the lap of a hint up to where a ring word has it.
+    pub lap_shift: u32,
+    /// Shifts the top three bits of an index down to the bottom.
+    pub place_shift: u32,
     /// Number of lanes.
     pub lane_count: u32,
 }
@@ -68,9 +72,11 @@ impl QueueView {
             capacity: plan.capacity,
             slot_count: plan.capacity + u64::from(plan.lanes),
             elem_size: plan.elem_size,
-            slot_bits: plan.slot_bits,
-            index_bits: plan.index_bits,
-            word_bits: plan.words.trailing_zeros(),
+            unit: ring.unit,
+            index_mask: ring.index_mask,
+            word_mask: plan.words - 1,
+            lap_shift: ring.lap_shift,
+            place_shift: plan.words.trailing_zeros() - 3,
             lane_count: plan.lanes,
         })
     }

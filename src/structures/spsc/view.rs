@@ -59,9 +59,9 @@ pub struct SpscView {
     pub tail: *mut AtomicU64,
     /// Elements ever popped, in the segment.
     pub head: *mut AtomicU64,
-    /// Not 0: the consumer may be asleep.
+    /// Bit 0: the consumer may be asleep.
     pub items: *mut AtomicU32,
-    /// Not 0: the producer may be asleep.
+    /// Bit 0: the producer may be asleep.
     pub space: *mut AtomicU32,
     /// The first slot.
     pub slots: *mut u8,

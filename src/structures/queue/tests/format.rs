@@ -96,7 +96,8 @@ fn small_elements_have_home_lanes_and_large_ones_share_few() {
     assert_eq!(plan(65536, 64), (0, 16));
     assert_eq!(plan(1 << 20, 64), (0, 4));
     assert_eq!(plan(1 << 30, 64), (0, 4));
-    assert_eq!(plan(1 << 30, 3), (0, 3));
+    assert_eq!(plan(1 << 30, 3), (0, 4));
+    assert_eq!(plan(1 << 30, 1), (0, 4));
     assert_eq!(plan(8, 0), (0, 64));
 }
 
