@@ -135,6 +135,7 @@ fn the_constants_are_as_documented() {
         size_of::<Word>(),
         size_of::<QueueHeader>(),
         size_of::<Lane>(),
+        size_of::<shmds::structures::spsc::Header>(),
     ];
     let page = Geometry::new(1, 1, 2, 1, false).expect("a small one");
     let found = [
