@@ -223,6 +223,42 @@ fn waiting_ends_with_an_element_a_place_or_a_timeout() {
 }
 
 #[test]
+fn a_waiter_sleeps_instead_of_spinning() {
+    let name = Name::new("asleep");
+    let at = open_or_create(&name, 1 << 16).expect("create");
+    let queue = obtain_queue(&at, "q", Intent::Create, 8, 1).expect("a queue");
+    let used = || {
+        // SAFETY: all zero is valid; a valid place for the answer.
+        unsafe {
+            let mut time: libc::timespec = std::mem::zeroed();
+            libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time);
+            Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+        }
+    };
+    let before = used();
+    let wait = Duration::from_millis(300);
+    assert_eq!(dequeue_wait(queue, Deadline::after(wait)), None);
+    let used = used() - before;
+    assert!(used < wait / 10, "{used:?} of work in {wait:?} of waiting");
+}
+
+#[test]
+fn a_forked_child_works_on_a_lane_of_its_own() {
+    let name = Name::new("own-lane");
+    let at = open_or_create(&name, 1 << 16).expect("create");
+    let queue = obtain_queue(&at, "q", Intent::Create, 8, 4).expect("a queue");
+    assert!(enqueue(queue, 1)); // This thread has its lane now.
+    let in_use = || queue.statistics().expect("statistics").lanes_in_use;
+    assert_eq!(in_use(), 1);
+    let child = fork(|| {
+        assert!(enqueue(queue, 2));
+        assert_eq!(in_use(), 2, "the child is on its parent's lane");
+    });
+    child.join();
+    assert_eq!((dequeue(queue), dequeue(queue)), (Some(1), Some(2)));
+}
+
+#[test]
 fn every_sleeper_is_woken_whatever_the_interleaving() {
     // Ping-pong between processes that sleep: a lost wake-up would cost a slice of
     // 10 ms each time, and 20,000 rounds would never end.

@@ -18,7 +18,7 @@ const COUNT: u64 = 500;
 /// Rounds of the long race; the product's promise is stated for 1,000.
 fn rounds() -> u64 {
     let asked = std::env::var("SHMDS_RACE_ROUNDS").ok();
-    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(100)
+    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(150)
 }
 
 /// What one racer does, and what it must find; it says so in `done`.
