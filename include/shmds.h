@@ -103,7 +103,7 @@ typedef struct shmds_atomic shmds_atomic;
  * anywhere in an operation delays nobody; at most the element that it was putting
  * in, or had just taken out, is lost with it. The exception is a queue of large
  * elements (above 1 MiB / (attachments + 64)), which has max(4, 1 MiB / elem_size)
- * lanes, but no more than attachments: when as many processes are stopped inside
+ * lanes, but no more than attachments or four: when as many processes are stopped inside
  * operations at once, others wait.
  */
 typedef struct shmds_queue shmds_queue;
@@ -436,74 +436,93 @@ typedef struct shmds_entry_info {
 } shmds_entry_info;
 
 /**
+ * A word that processes sleep on.
+ */
+typedef uint32_t shmds_wait_word;
+
+/**
+ * One end of a queue: how many elements went through it, and who waits for that.
+ *
+ * The count is on a line of its own. The wait word is read after each operation, so
+ * it lies on another one, where no operation writes.
+ */
+typedef struct shmds_spsc_queue_end {
+  /**
+   * Elements that ever went through. Stored by this end's side only, with Release,
+   * once the slots are filled, or read.
+   */
+  uint64_t count;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[7];
+  /**
+   * Bit 0: the other side may be asleep until the count changes.
+   */
+  shmds_wait_word waiters;
+  /**
+   * Zero.
+   */
+  uint32_t reserved_waiters[15];
+} shmds_spsc_queue_end;
+
+/**
  * What a process knows as the producer, or as the consumer, of a queue. For
  * shmds_inline.h; changed by one thread at a time.
+ *
+ * From `next` up to `stop` lie slots that this side can use without a look at the
+ * other one. While the role is not held, `next` is the end of the slots and `stop`
+ * is 0: then there are none, and nothing is done without the library.
  */
 typedef struct shmds_spsc_queue_side {
+  /**
+   * Address of the slot that is used next; at the end of the slots, the first is.
+   */
+  uint64_t next;
+  /**
+   * Address up to which slots can be used without a look at the other side.
+   */
+  uint64_t stop;
+  /**
+   * Consumer: one more than its count when the front was looked at last; or 0.
+   */
+  uint64_t front;
   /**
    * Fork epoch in which this process took the role; all ones: it has not.
    */
   uint64_t epoch;
   /**
-   * Producer: elements ever pushed. Consumer: elements ever popped.
-   */
-  uint64_t position;
-  /**
-   * The position up to which this side can go without a look at the other.
-   */
-  uint64_t limit;
-  /**
-   * Bytes from the first slot to the slot of `position`.
-   */
-  uint64_t offset;
-  /**
-   * Consumer: one more than the position at which the front was looked at last.
-   */
-  uint64_t front;
-  /**
    * Zero.
    */
-  uint64_t reserved[11];
+  uint64_t reserved[12];
 } shmds_spsc_queue_side;
 
 /**
  * The start of every open SPSC queue, for the functions in shmds_inline.h only: a
- * `shmds_spsc_queue *` points to one. The numbers and pointers never change while
- * the queue is open.
+ * `shmds_spsc_queue *` points to one. What stands before the sides never changes
+ * while the queue is open.
  */
 typedef struct shmds_spsc_queue_view {
   /**
-   * Elements ever pushed, in the segment.
+   * Where the producer pushes, in the segment.
    */
-  uint64_t *tail;
+  struct shmds_spsc_queue_end *tail;
   /**
-   * Elements ever popped, in the segment.
+   * Where the consumer pops, in the segment.
    */
-  uint64_t *head;
+  struct shmds_spsc_queue_end *head;
   /**
-   * Bit 0: the consumer may be asleep.
+   * Address of the first slot.
    */
-  uint32_t *items;
+  uint64_t slots;
   /**
-   * Bit 0: the producer may be asleep.
+   * Address of the end of the slots.
    */
-  uint32_t *space;
-  /**
-   * The first slot.
-   */
-  uint8_t *slots;
-  /**
-   * Bytes of all slots.
-   */
-  uint64_t slot_bytes;
+  uint64_t slots_end;
   /**
    * Number of slots.
    */
   uint64_t capacity;
-  /**
-   * The fork epoch of this process.
-   */
-  uint32_t *fork_epoch;
   /**
    * Bytes of an element.
    */
@@ -511,7 +530,7 @@ typedef struct shmds_spsc_queue_view {
   /**
    * Zero.
    */
-  uint64_t reserved[7];
+  uint64_t reserved[10];
   /**
    * This process as the producer, on lines of its own.
    */

@@ -27,59 +27,39 @@
 #define SHMDS_VIEW_OF(type, handle) ((type*)(handle))
 #endif
 
-/* ---- SPSC queue. Each side owns a count and the slots between it and the other's, and looks at
- * the other's only when it has used up what it saw there last. */
-
-/* Whether this process, and not its parent before a fork, holds the role. */
-static inline bool shmds_spsc_queue_holds_inline(const shmds_spsc_queue_view* view,
-                                                 const shmds_spsc_queue_side* side) {
-  return side->epoch == __atomic_load_n(view->fork_epoch, __ATOMIC_RELAXED);
-}
+/* ---- SPSC queue. Each side knows slots that it can use without a look at the other's count, from
+ * `next` up to `stop`. While this process does not hold the role there are none (after a fork,
+ * too), and `next` is the end of the slots. */
 
 /* Moves a side on by one element and tells the other: the linearisation point. */
-static inline shmds_status shmds_spsc_queue_advance_inline(
-    shmds_spsc_queue* queue, const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side,
-    uint64_t* published, const uint32_t* sleepers, size_t elem_size) {
-  const uint64_t position = side->position + 1;
-  const uint64_t offset = side->offset + elem_size;
-  side->position = position;
-  side->offset = offset == view->slot_bytes ? 0 : offset;
+static inline shmds_status shmds_spsc_queue_advance_inline(shmds_spsc_queue* queue,
+                                                           shmds_spsc_queue_side* side,
+                                                           shmds_spsc_queue_end* end,
+                                                           size_t elem_size) {
+  const uint64_t count = __atomic_load_n(&end->count, __ATOMIC_RELAXED) + 1;
+  side->next += elem_size;
   /* Release: the slot is filled, or read, before the other side sees the count. */
-  __atomic_store_n(published, position, __ATOMIC_RELEASE);
-  /* Not before the store, for the compiler; whoever sleeps has seen to the processor. */
+  __atomic_store_n(&end->count, count, __ATOMIC_RELEASE);
+  /* Not before the store, for the compiler; for the processor, whoever sleeps has seen to it. */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  if (SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0)) {
+  if (SHMDS_UNLIKELY((__atomic_load_n(&end->waiters, __ATOMIC_RELAXED) & 1U) != 0)) {
     shmds_spsc_queue_wake(queue);
   }
   return SHMDS_OK;
 }
 
-/* Whether the consumer finds an element without the library's help. */
-static inline bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view,
-                                                    shmds_spsc_queue_side* side) {
-  if (side->position == side->limit) {
-    /* Acquire: pairs with the producer's Release; the slots before its count are filled. */
-    const uint64_t tail = __atomic_load_n(view->tail, __ATOMIC_ACQUIRE);
-    if (tail - side->position - 1 >= view->capacity) {
-      return false; /* None, or more than there can be. */
-    }
-    side->limit = tail;
+/* Whether the consumer finds an element at `next`, without the library's help. */
+static inline bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view) {
+  const shmds_spsc_queue_side* side = &view->consumer;
+  if (side->next < side->stop) {
+    return true;
   }
-  return true;
-}
-
-/* Whether the producer finds room without the library's help. */
-static inline bool shmds_spsc_queue_has_room_inline(const shmds_spsc_queue_view* view,
-                                                    shmds_spsc_queue_side* side) {
-  if (SHMDS_UNLIKELY(side->position == side->limit)) {
-    /* Acquire: pairs with the consumer's Release; it has read the slots before its count. */
-    const uint64_t head = __atomic_load_n(view->head, __ATOMIC_ACQUIRE);
-    if (side->position - head >= view->capacity) {
-      return false; /* Full, or fuller than it can be. */
-    }
-    side->limit = head + view->capacity;
-  }
-  return true;
+  /* A single one, as when producer and consumer take turns, is not worth a note in `stop`.
+   * Acquire: pairs with the producer's Release; the slots before its count are filled. */
+  return __atomic_load_n(&view->tail->count, __ATOMIC_ACQUIRE) -
+                 __atomic_load_n(&view->head->count, __ATOMIC_RELAXED) ==
+             1 &&
+         side->next < view->slots_end;
 }
 
 /**
@@ -91,13 +71,11 @@ static inline shmds_status shmds_spsc_queue_push_inline(shmds_spsc_queue* queue,
                                                         const void* element, size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue || !element) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_holds_inline(view, &view->producer)) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_has_room_inline(view, &view->producer))) {
+      SHMDS_UNLIKELY(view->producer.next >= view->producer.stop)) {
     return shmds_spsc_queue_push(queue, element);
   }
-  memcpy(view->slots + view->producer.offset, element, elem_size);
-  return shmds_spsc_queue_advance_inline(queue, view, &view->producer, view->tail, view->items,
-                                         elem_size);
+  memcpy(SHMDS_VIEW_OF(void, view->producer.next), element, elem_size);
+  return shmds_spsc_queue_advance_inline(queue, &view->producer, view->tail, elem_size);
 }
 
 /**
@@ -109,13 +87,11 @@ static inline shmds_status shmds_spsc_queue_pop_inline(shmds_spsc_queue* queue, 
                                                        size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue || !element) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_holds_inline(view, &view->consumer)) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view, &view->consumer))) {
+      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view))) {
     return shmds_spsc_queue_pop(queue, element);
   }
-  memcpy(element, view->slots + view->consumer.offset, elem_size);
-  return shmds_spsc_queue_advance_inline(queue, view, &view->consumer, view->head, view->space,
-                                         elem_size);
+  memcpy(element, SHMDS_VIEW_OF(void, view->consumer.next), elem_size);
+  return shmds_spsc_queue_advance_inline(queue, &view->consumer, view->head, elem_size);
 }
 
 /** `shmds_spsc_queue_front`. */
@@ -123,12 +99,11 @@ static inline shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue
                                                          const void** element) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue || !element) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_holds_inline(view, &view->consumer)) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view, &view->consumer))) {
+      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view))) {
     return shmds_spsc_queue_front(queue, element);
   }
-  view->consumer.front = view->consumer.position + 1;
-  *element = view->slots + view->consumer.offset;
+  view->consumer.front = __atomic_load_n(&view->head->count, __ATOMIC_RELAXED) + 1;
+  *element = SHMDS_VIEW_OF(void, view->consumer.next);
   return SHMDS_OK;
 }
 
@@ -141,12 +116,11 @@ static inline shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* que
                                                            size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_holds_inline(view, &view->consumer)) ||
-      SHMDS_UNLIKELY(view->consumer.front != view->consumer.position + 1)) {
+      SHMDS_UNLIKELY(view->consumer.front !=
+                     __atomic_load_n(&view->head->count, __ATOMIC_RELAXED) + 1)) {
     return shmds_spsc_queue_release(queue);
   }
-  return shmds_spsc_queue_advance_inline(queue, view, &view->consumer, view->head, view->space,
-                                         elem_size);
+  return shmds_spsc_queue_advance_inline(queue, &view->consumer, view->head, elem_size);
 }
 
 /* ---- Queue. Each thread has a lane with a spare slot, and one CAS exchanges that for the slot

@@ -6,6 +6,8 @@
 //! steps, never a wait.
 
 use crate::sys;
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::io;
@@ -66,6 +68,42 @@ fn release() {
     }
 }
 
+/// Something that a forked child must not take for its own.
+///
+/// # Safety
+///
+/// `forget` only stores to the item's own memory: it runs in the child before
+/// anything else does, and other threads of the parent may have been using the item.
+pub unsafe trait Inherited: Sync {
+    /// Makes the child's copy what a new one is.
+    fn forget(&self);
+}
+
+/// What is to be forgotten in a child. Changed under the process lock.
+struct Heirlooms(UnsafeCell<Vec<NonNull<dyn Inherited>>>);
+
+// SAFETY: touched under the process lock only, and the items are `Sync`.
+unsafe impl Sync for Heirlooms {}
+
+static HEIRLOOMS: Heirlooms = Heirlooms(UnsafeCell::new(Vec::new()));
+
+/// From now on, a forked child calls `item.forget()` on its copy.
+///
+/// # Safety
+///
+/// The item stays where it is, and valid, until it is given to [`unwatch`].
+pub unsafe fn watch(_process: &ProcessGuard, item: NonNull<dyn Inherited>) {
+    // SAFETY: the process lock is held.
+    unsafe { (*HEIRLOOMS.0.get()).push(item) };
+}
+
+/// Undoes [`watch`].
+pub fn unwatch(_process: &ProcessGuard, item: NonNull<dyn Inherited>) {
+    // SAFETY: the process lock is held.
+    let items = unsafe { &mut *HEIRLOOMS.0.get() };
+    items.retain(|kept| kept.cast::<u8>() != item.cast::<u8>());
+}
+
 extern "C" fn before_fork() {
     acquire();
 }
@@ -79,6 +117,12 @@ extern "C" fn after_fork_in_child() {
         EPOCH.load(Ordering::Relaxed).wrapping_add(1),
         Ordering::Relaxed,
     );
+    // SAFETY: the lock is held across the fork, and the items are valid while they are watched.
+    unsafe {
+        for item in &*HEIRLOOMS.0.get() {
+            item.as_ref().forget();
+        }
+    }
     // Whoever slept on the lock exists in the parent only.
     LOCK.store(0, Ordering::Release);
 }

@@ -19,7 +19,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 /// A word that processes sleep on.
-#[repr(C)]
+#[repr(transparent)]
 pub struct WaitWord {
     /// Bit 0: somebody sleeps, or did. Above: how often sleepers were woken, so that
     /// one who has looked but does not sleep yet cannot miss it.

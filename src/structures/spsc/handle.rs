@@ -1,15 +1,16 @@
 //! An open SPSC queue: the ring, this process's roles in it, and waiting.
 
-use super::view::{NOT_HELD, SpscSide, SpscView};
+use super::view::{SpscSide, SpscView};
 use super::{Corrupt, Plan, PlanError, Ring, Role};
 use crate::error::{Error, Result};
 use crate::raw::Region;
-use crate::segment::{NOBODY, Owner, Segment, fork};
+use crate::segment::fork::{self, Inherited};
+use crate::segment::{NOBODY, Owner, Segment};
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
@@ -37,10 +38,12 @@ pub struct SpscQueue {
     ring: Ring,
     name: CString,
     segment: NonNull<Segment>,
+    /// Whether forks clear the sides; changed under the process lock.
+    watched: AtomicBool,
 }
 
-// SAFETY: the view's pointers, like the ring, point into the segment's mapping and to
-// statics; the segment outlives its handles (`Attachment` drops it last). Everything
+// SAFETY: the view's pointers, like the ring, point into the segment's mapping, and the
+// segment outlives its handles (`Attachment` drops it last). Everything
 // that changes is atomic.
 unsafe impl Send for SpscQueue {}
 // SAFETY: as above.
@@ -121,14 +124,27 @@ impl SpscQueue {
                 break;
             }
         }
+        self.watch_forks();
         if let Err(corrupt) = self.ring.resume(role, side) {
             self.give_up(role, me);
             return Err(self.damaged(corrupt));
         }
-        // Last: from here on the fast path works on the side.
         side.epoch
             .store(u64::from(fork::epoch()), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The fast path does not look at the fork epoch: a fork closes the sides.
+    fn watch_forks(&self) {
+        let process = fork::lock_process();
+        if !self.watched.swap(true, Ordering::Relaxed) {
+            // SAFETY: counted and never moved (see `into_handle`); `drop` ends it.
+            unsafe { fork::watch(&process, self.inherited()) };
+        }
+    }
+
+    fn inherited(&self) -> NonNull<dyn Inherited> {
+        NonNull::from(self as &dyn Inherited)
     }
 
     fn give_up(&self, role: Role, me: Owner) {
@@ -146,7 +162,7 @@ impl SpscQueue {
             if !self.holds(side) {
                 continue; // A parent's roles stay the parent's.
             }
-            side.epoch.store(NOT_HELD, Ordering::Relaxed);
+            self.ring.forget(side);
             if let Ok(me) = self.segment().me() {
                 self.give_up(role, me);
             }
@@ -245,7 +261,7 @@ impl SpscQueue {
     pub unsafe fn push_wait(&self, element: *const u8, timeout: u64) -> Result<bool> {
         // SAFETY: as promised to us.
         let attempt = || unsafe { self.push(element) };
-        wait(&self.ring.header().space, timeout, attempt)
+        wait(&self.ring.header().head.waiters, timeout, attempt)
     }
 
     /// Takes the oldest element, waiting for one for at most `timeout` nanoseconds
@@ -257,7 +273,7 @@ impl SpscQueue {
     pub unsafe fn pop_wait(&self, element: *mut u8, timeout: u64) -> Result<bool> {
         // SAFETY: as promised to us.
         let attempt = || unsafe { self.pop(element) };
-        wait(&self.ring.header().items, timeout, attempt)
+        wait(&self.ring.header().tail.waiters, timeout, attempt)
     }
 
     /// Wakes whoever sleeps at the queue, for a publisher outside of this module.
@@ -265,8 +281,8 @@ impl SpscQueue {
         if self.segment().is_read_only() {
             return Err(self.about_the_queue(self.segment().read_only_error("")));
         }
-        self.ring.header().items.wake();
-        self.ring.header().space.wake();
+        self.ring.header().tail.waiters.wake();
+        self.ring.header().head.waiters.wake();
         Ok(())
     }
 
@@ -301,9 +317,21 @@ impl SpscQueue {
     }
 }
 
+// SAFETY: stores to the sides only.
+unsafe impl Inherited for SpscQueue {
+    fn forget(&self) {
+        self.ring.forget(&self.view.producer);
+        self.ring.forget(&self.view.consumer);
+    }
+}
+
 impl Drop for SpscQueue {
     fn drop(&mut self) {
         self.leave();
+        let process = fork::lock_process();
+        if self.watched.load(Ordering::Relaxed) {
+            fork::unwatch(&process, self.inherited());
+        }
     }
 }
 
@@ -358,20 +386,16 @@ fn plan(segment: &Segment, name: &Key, params: &Params) -> Result<Plan> {
 /// The view of a ring, none of its sides held.
 fn view(ring: &Ring) -> SpscView {
     let header = ring.header();
-    let plan = ring.plan();
     SpscView {
-        tail: header.tail.as_ptr().cast(),
-        head: header.head.as_ptr().cast(),
-        items: (&raw const header.items).cast_mut().cast(),
-        space: (&raw const header.space).cast_mut().cast(),
-        slots: ring.slots().base().as_ptr(),
-        slot_bytes: plan.slot_bytes,
-        capacity: plan.capacity,
-        fork_epoch: core::ptr::from_ref(fork::epoch_word()).cast_mut(),
-        elem_size: plan.elem_size,
-        reserved: [0; 7],
-        producer: SpscSide::new(),
-        consumer: SpscSide::new(),
+        tail: (&raw const header.tail).cast_mut(),
+        head: (&raw const header.head).cast_mut(),
+        slots: ring.slots_start(),
+        slots_end: ring.slots_end(),
+        capacity: ring.plan().capacity,
+        elem_size: ring.plan().elem_size,
+        reserved: [0; 10],
+        producer: ring.new_side(),
+        consumer: ring.new_side(),
     }
 }
 
@@ -416,6 +440,7 @@ impl Structure for SpscQueue {
             ring,
             name: name.to_c(),
             segment: NonNull::from(segment),
+            watched: AtomicBool::new(false),
         };
         queue.check(name, params)?;
         Ok(queue)

@@ -12,11 +12,27 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// A cache line, and the least alignment of every part.
 const LINE: u64 = 64;
 
+/// One end of a queue: how many elements went through it, and who waits for that.
+///
+/// The count is on a line of its own. The wait word is read after each operation, so
+/// it lies on another one, where no operation writes.
+#[repr(C)]
+pub struct SpscEnd {
+    /// Elements that ever went through. Stored by this end's side only, with Release,
+    /// once the slots are filled, or read.
+    pub count: AtomicU64,
+    /// Zero.
+    pub reserved: [AtomicU64; 7],
+    /// Bit 0: the other side may be asleep until the count changes.
+    pub waiters: WaitWord,
+    /// Zero.
+    pub reserved_waiters: [AtomicU32; 15],
+}
+
 /// The start of a queue's extent.
 ///
-/// `tail` and `head` have a line each, with a line between them: some processors
-/// fetch lines in pairs. The wait words are read after each operation, so they lie
-/// where no operation writes.
+/// The counts are in different 128-byte pairs of lines, which some processors fetch
+/// together.
 #[repr(C)]
 pub struct Header {
     /// Bytes of an element, and the distance between slots.
@@ -30,24 +46,12 @@ pub struct Header {
     pub slots_offset: AtomicU64,
     /// Zero.
     pub reserved: [AtomicU64; 4],
-    /// Elements ever pushed. Stored by the producer, with Release, once the slots are
-    /// filled. Element number n lies in slot n modulo `capacity`.
-    pub tail: AtomicU64,
-    /// Zero.
-    pub reserved_tail: [AtomicU64; 7],
-    /// Where the consumer sleeps until there is an element.
-    pub items: WaitWord,
-    /// Zero.
-    pub reserved_items: [AtomicU32; 15],
-    /// Elements ever popped: `tail` less at most `capacity`. Stored by the consumer,
-    /// with Release, once the slots are read.
-    pub head: AtomicU64,
-    /// Zero.
-    pub reserved_head: [AtomicU64; 7],
-    /// Where the producer sleeps until there is room.
-    pub space: WaitWord,
-    /// Zero.
-    pub reserved_space: [AtomicU32; 15],
+    /// Where the producer pushes, and what a consumer waits for. Element number n lies
+    /// in slot n modulo `capacity`.
+    pub tail: SpscEnd,
+    /// Where the consumer pops, and what a producer waits for. Its count is that of the
+    /// tail less at most `capacity`.
+    pub head: SpscEnd,
     /// The attachment that pushes, as an owner word; 0: none.
     pub producer: AtomicU64,
     /// The attachment that pops, as an owner word; 0: none.
@@ -60,14 +64,15 @@ pub struct Header {
 unsafe impl Shared for Header {}
 
 const _: () = {
+    assert!(offset_of!(SpscEnd, count) == 0);
+    assert!(offset_of!(SpscEnd, waiters) == 64);
+    assert!(size_of::<SpscEnd>() == 128);
     assert!(offset_of!(Header, elem_size) == 0);
     assert!(offset_of!(Header, elem_align) == 8);
     assert!(offset_of!(Header, capacity) == 16);
     assert!(offset_of!(Header, slots_offset) == 24);
     assert!(offset_of!(Header, tail) == 64);
-    assert!(offset_of!(Header, items) == 128);
     assert!(offset_of!(Header, head) == 192);
-    assert!(offset_of!(Header, space) == 256);
     assert!(offset_of!(Header, producer) == 320);
     assert!(offset_of!(Header, consumer) == 328);
     assert!(size_of::<Header>() == 384);

@@ -10,7 +10,7 @@
 //! **Caching.** Each side goes on without looking at the other until it has used up
 //! what it saw there last: the cached indices of Erik Rigtorp's `SPSCQueue` and of
 //! Lee, Bu and Chandranmenon's MCRingBuffer (2010). What a side knows lies in
-//! private memory of its process, one line per side ([`Side`]): nobody else can
+//! private memory of its process, one line per side ([`SpscSide`]): nobody else can
 //! damage it, and it dies with the process. Whoever takes a role over reads the two
 //! counts anew.
 //!
@@ -35,9 +35,9 @@ mod tests;
 mod view;
 
 pub use handle::{Params, SpscQueue};
-pub use layout::{Header, Plan, PlanError, init};
+pub use layout::{Header, Plan, PlanError, SpscEnd, init};
 pub use ring::{Ring, open};
-pub use view::{NOT_HELD, SpscSide, SpscView};
+pub use view::{SpscSide, SpscView};
 
 /// The shared bytes are not those of a queue that keeps its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

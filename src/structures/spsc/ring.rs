@@ -1,9 +1,9 @@
 //! The operations of either side, for whoever holds its role.
 
-use super::layout::{Header, Plan};
+use super::layout::{Header, Plan, SpscEnd};
+use super::view::NOT_HELD;
 use super::{Corrupt, Role, SpscSide};
 use crate::raw::{Ref, Region};
-use crate::structures::wait::WaitWord;
 use core::ptr::NonNull;
 use core::sync::atomic::{
     AtomicU64,
@@ -46,92 +46,136 @@ impl Ring {
         &self.header
     }
 
-    /// The slots.
-    pub fn slots(&self) -> Region {
-        self.slots
+    /// Address of the first slot, as a number: only ever compared and subtracted here.
+    pub fn slots_start(&self) -> u64 {
+        self.slots.base().addr().get() as u64
+    }
+
+    /// Address of the end of the slots.
+    pub fn slots_end(&self) -> u64 {
+        self.slots_start() + self.plan.slot_bytes
+    }
+
+    /// A side that this process does not hold.
+    pub fn new_side(&self) -> SpscSide {
+        let side = SpscSide {
+            next: AtomicU64::new(0),
+            stop: AtomicU64::new(0),
+            front: AtomicU64::new(0),
+            epoch: AtomicU64::new(NOT_HELD),
+            reserved: [const { AtomicU64::new(0) }; 12],
+        };
+        self.forget(&side);
+        side
+    }
+
+    /// Makes a side what one is that this process does not hold. Stores only.
+    pub fn forget(&self, side: &SpscSide) {
+        side.epoch.store(NOT_HELD, Relaxed);
+        side.front.store(0, Relaxed);
+        side.stop.store(0, Relaxed);
+        side.next.store(self.slots_end(), Relaxed);
+    }
+
+    /// The end that a side moves, and the one that it waits for.
+    #[inline]
+    fn ends<const SIDE: bool>(&self) -> (&SpscEnd, &SpscEnd) {
+        let header = self.header();
+        if SIDE == PRODUCER {
+            (&header.tail, &header.head)
+        } else {
+            (&header.head, &header.tail)
+        }
     }
 
     /// Goes on where the side's last holder stopped: the only division there is.
     pub fn resume(&self, role: Role, side: &SpscSide) -> Result<(), Corrupt> {
-        // Acquire: whoever stored the other side's count is done with those slots. The
-        // own count came with the role.
-        let tail = self.header.tail.load(Acquire);
-        let head = self.header.head.load(Acquire);
-        // The other side may go on meanwhile, but never beyond this distance: a consumer's
-        // `head` and a producer's `tail` stand still until the role is taken.
-        let position = match role {
-            Role::Producer => tail,
-            Role::Consumer => head,
+        let resumed = match role {
+            Role::Producer => self.resume_side::<PRODUCER>(side),
+            Role::Consumer => self.resume_side::<CONSUMER>(side),
         };
-        let index = position % self.plan.capacity;
-        side.position.store(position, Relaxed);
-        side.limit.store(position, Relaxed);
-        side.offset.store(index * self.plan.elem_size, Relaxed);
-        side.front.store(0, Relaxed);
-        match role {
-            Role::Producer => self.look::<PRODUCER>(side)?,
-            Role::Consumer => self.look::<CONSUMER>(side)?,
-        };
-        Ok(())
+        if resumed.is_err() {
+            self.forget(side);
+        }
+        resumed.map(drop)
     }
 
-    /// How many elements this side can move without waiting for the other, as far as
-    /// `wanted`: then it does not look at the other's line.
+    fn resume_side<const SIDE: bool>(&self, side: &SpscSide) -> Result<u64, Corrupt> {
+        let (own, _) = self.ends::<SIDE>();
+        // The count came with the role.
+        let index = own.count.load(Relaxed) % self.plan.capacity;
+        let next = self.slots_start() + index * self.plan.elem_size;
+        side.front.store(0, Relaxed);
+        side.next.store(next, Relaxed);
+        self.look::<SIDE>(side)
+    }
+
+    /// How many elements this side can move, as far as `wanted`. For a single one it
+    /// does not look at the other's line while it need not.
     #[inline]
     fn ready<const SIDE: bool>(&self, side: &SpscSide, wanted: u64) -> Result<u64, Corrupt> {
-        let position = side.position.load(Relaxed);
-        let ready = side.limit.load(Relaxed).wrapping_sub(position);
-        let ready = if ready >= wanted {
-            ready
-        } else {
-            self.look::<SIDE>(side)?
-        };
-        Ok(ready.min(wanted).min(self.plan.capacity))
+        if wanted == 1 && side.next.load(Relaxed) < side.stop.load(Relaxed) {
+            return Ok(1);
+        }
+        Ok(self.look::<SIDE>(side)?.min(wanted))
     }
 
-    /// Looks how far the other side has come; how many elements can be moved.
+    /// Looks how far the other side has come, and notes which slots in a row can be
+    /// used by now; how many elements can be moved in all.
     #[inline]
     fn look<const SIDE: bool>(&self, side: &SpscSide) -> Result<u64, Corrupt> {
-        let position = side.position.load(Relaxed);
+        let (own, other) = self.ends::<SIDE>();
+        let own = own.count.load(Relaxed);
         // Acquire: pairs with the Release in `advance`. The other side is done with the
-        // slots before its count: filled them, or read them.
+        // slots before its count: it has filled them, or read them.
+        let other = other.count.load(Acquire);
+        let capacity = self.plan.capacity;
         let ready = if SIDE == PRODUCER {
-            let used = position.wrapping_sub(self.header.head.load(Acquire));
-            let room = self.plan.capacity.checked_sub(used);
-            room.ok_or(Corrupt::Counts)?
+            capacity.checked_sub(own.wrapping_sub(other))
         } else {
-            let items = self.header.tail.load(Acquire).wrapping_sub(position);
-            if items > self.plan.capacity {
-                return Err(Corrupt::Counts);
-            }
-            items
+            Some(other.wrapping_sub(own)).filter(|&items| items <= capacity)
         };
-        side.limit.store(position.wrapping_add(ready), Relaxed);
+        let ready = ready.ok_or(Corrupt::Counts)?;
+        let end = self.slots_end();
+        let mut next = side.next.load(Relaxed);
+        if next >= end {
+            next = self.slots_start();
+            side.next.store(next, Relaxed);
+        }
+        let row = (ready * self.plan.elem_size).min(end - next);
+        side.stop.store(next + row, Relaxed);
         Ok(ready)
     }
 
     /// Moves this side on by `count` elements, no more than the capacity, and tells
     /// the other: the linearisation point of every operation.
     #[inline]
-    fn advance(&self, side: &SpscSide, count: u64, published: &AtomicU64, sleepers: &WaitWord) {
-        let end = side.offset.load(Relaxed) + count * self.plan.elem_size;
-        let wrapped = end.checked_sub(self.plan.slot_bytes).unwrap_or(end);
-        side.offset.store(wrapped, Relaxed);
-        let position = side.position.load(Relaxed).wrapping_add(count);
-        side.position.store(position, Relaxed);
+    fn advance<const SIDE: bool>(&self, side: &SpscSide, count: u64) {
+        let next = side.next.load(Relaxed) + count * self.plan.elem_size;
+        let end = self.slots_end();
+        if next > end {
+            // A bulk in two parts: the slots in a row are others now.
+            let next = next - self.plan.slot_bytes;
+            side.stop.store(next, Relaxed);
+            side.next.store(next, Relaxed);
+        } else {
+            side.next.store(next, Relaxed);
+        }
+        let (own, _) = self.ends::<SIDE>();
+        let moved = own.count.load(Relaxed).wrapping_add(count);
         // Release: the slots are filled, or read, before the other side sees the count.
-        published.store(position, Release);
-        // Published, then looked at the flag, in this order for the compiler too; for
-        // the processor, whoever sleeps there has made it so (see `wait`).
+        own.count.store(moved, Release);
+        // First published, then looked at the flag, for the compiler too; for the
+        // processor, whoever sleeps there has seen to it (see `wait`).
         compiler_fence(SeqCst);
-        sleepers.wake();
+        own.waiters.wake();
     }
 
-    /// Where `count` elements lie from this side's position on: bytes up to the end of
-    /// the slots, and bytes from their start.
+    /// Where `count` elements lie from `next` on: the offset, the bytes up to the end of
+    /// the slots, and the bytes from their start.
     #[inline]
     fn parts(&self, side: &SpscSide, count: u64) -> (u64, u64, u64) {
-        let offset = side.offset.load(Relaxed);
+        let offset = side.next.load(Relaxed).wrapping_sub(self.slots_start());
         let bytes = count * self.plan.elem_size;
         let first = bytes.min(self.plan.slot_bytes.saturating_sub(offset));
         (offset, first, bytes - first)
@@ -164,7 +208,7 @@ impl Ring {
         if !inside {
             return Err(Corrupt::Geometry);
         }
-        self.advance(side, count, &self.header.tail, &self.header.items);
+        self.advance::<PRODUCER>(side, count);
         Ok(count)
     }
 
@@ -190,7 +234,7 @@ impl Ring {
         if !inside {
             return Err(Corrupt::Geometry);
         }
-        self.advance(side, count, &self.header.head, &self.header.space);
+        self.advance::<CONSUMER>(side, count);
         Ok(count)
     }
 
@@ -201,44 +245,49 @@ impl Ring {
         if self.ready::<CONSUMER>(side, 1)? == 0 {
             return Ok(None);
         }
-        let position = side.position.load(Relaxed);
-        side.front.store(position.wrapping_add(1), Relaxed);
-        let offset = side.offset.load(Relaxed);
-        let slot = self.slots.part(offset, self.plan.elem_size);
-        Ok(Some(slot.ok_or(Corrupt::Geometry)?.base()))
+        let (offset, bytes, _) = self.parts(side, 1);
+        let slot = self.slots.part(offset, bytes).ok_or(Corrupt::Geometry)?;
+        side.front.store(self.front_mark(), Relaxed);
+        Ok(Some(slot.base()))
     }
 
     /// Takes the element that `front` gave; false if there is none. The calling thread
     /// is the consumer.
     #[inline]
     pub fn release(&self, side: &SpscSide) -> bool {
-        let position = side.position.load(Relaxed);
-        if side.front.load(Relaxed) != position.wrapping_add(1) {
+        if side.front.load(Relaxed) != self.front_mark() {
             return false;
         }
-        self.advance(side, 1, &self.header.head, &self.header.space);
+        self.advance::<CONSUMER>(side, 1);
         true
+    }
+
+    /// See [`SpscSide::front`]. Every pop changes it.
+    #[inline]
+    fn front_mark(&self) -> u64 {
+        self.header.head.count.load(Relaxed).wrapping_add(1)
     }
 
     /// Number of elements, never above the capacity: exact while nobody operates.
     pub fn len(&self) -> u64 {
         // The head first: what moves in between can only make the length too large.
-        let head = self.header.head.load(Acquire);
-        let tail = self.header.tail.load(Acquire);
+        let head = self.header.head.count.load(Acquire);
+        let tail = self.header.tail.count.load(Acquire);
         tail.wrapping_sub(head).min(self.plan.capacity)
     }
 
     /// Whether there was nothing at one moment during the call.
     pub fn is_empty(&self) -> bool {
         // The head first: if the tail has the same value after, the head had it too then.
-        let head = self.header.head.load(Acquire);
-        self.header.tail.load(Acquire) == head
+        let head = self.header.head.count.load(Acquire);
+        self.header.tail.count.load(Acquire) == head
     }
 
     /// Whether there was no room at one moment during the call.
     pub fn is_full(&self) -> bool {
         // The tail first, for the same reason.
-        let tail = self.header.tail.load(Acquire);
-        tail.wrapping_sub(self.header.head.load(Acquire)) >= self.plan.capacity
+        let tail = self.header.tail.count.load(Acquire);
+        let head = self.header.head.count.load(Acquire);
+        tail.wrapping_sub(head) >= self.plan.capacity
     }
 }

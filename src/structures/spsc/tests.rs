@@ -35,9 +35,9 @@ impl Queue {
         let ring = open(region).expect("open");
         let queue = Self {
             memory,
+            producer: ring.new_side(),
+            consumer: ring.new_side(),
             ring,
-            producer: SpscSide::new(),
-            consumer: SpscSide::new(),
         };
         queue.resume().expect("resume");
         queue
@@ -88,8 +88,8 @@ impl Queue {
 
     /// As if so many elements had passed.
     fn start_at(&self, count: u64) {
-        self.ring.header().tail.store(count, Relaxed);
-        self.ring.header().head.store(count, Relaxed);
+        self.ring.header().tail.count.store(count, Relaxed);
+        self.ring.header().head.count.store(count, Relaxed);
         self.resume().expect("resume");
     }
 }
@@ -271,25 +271,25 @@ fn counts_that_contradict_each_other_are_a_status() {
     assert_eq!(queue.push(&[1, 2, 3]), Ok(3));
     let header = queue.ring.header();
     for damage in [12, 1 << 40, u64::MAX, u64::MAX - 100] {
-        header.tail.store(damage, Relaxed);
+        header.tail.count.store(damage, Relaxed);
         assert_eq!(
-            queue.ring.resume(Role::Producer, &SpscSide::new()),
+            queue.ring.resume(Role::Producer, &queue.ring.new_side()),
             Err(Corrupt::Counts)
         );
         assert_eq!(
-            queue.ring.resume(Role::Consumer, &SpscSide::new()),
+            queue.ring.resume(Role::Consumer, &queue.ring.new_side()),
             Err(Corrupt::Counts)
         );
         assert_eq!(queue.pop(1), Err(Corrupt::Counts));
         assert_eq!(queue.ring.len(), 7);
     }
-    header.tail.store(3, Relaxed);
+    header.tail.count.store(3, Relaxed);
     for damage in [4, 1 << 40, u64::MAX - 100] {
-        header.head.store(damage, Relaxed);
+        header.head.count.store(damage, Relaxed);
         assert_eq!(queue.push(&[0; 5]), Err(Corrupt::Counts));
     }
     // Nothing was remembered of the damage.
-    header.head.store(0, Relaxed);
+    header.head.count.store(0, Relaxed);
     assert_eq!(queue.push(&[4, 5, 6, 7, 8]), Ok(4));
     assert_eq!(queue.pop(8), Ok((1..8).collect()));
 }

@@ -5,8 +5,9 @@
 //! The inline functions and the library work on the same view at the same time, so
 //! its layout is part of the binary interface.
 
+use super::layout::SpscEnd;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::AtomicU64;
 
 /// The value of [`SpscSide::epoch`] while this process does not hold the role: no
 /// fork epoch has it.
@@ -14,67 +15,43 @@ pub const NOT_HELD: u64 = u64::MAX;
 
 /// What a process knows as the producer, or as the consumer, of a queue. For
 /// shmds_inline.h; changed by one thread at a time.
+///
+/// From `next` up to `stop` lie slots that this side can use without a look at the
+/// other one. While the role is not held, `next` is the end of the slots and `stop`
+/// is 0: then there are none, and nothing is done without the library.
 #[repr(C)]
 pub struct SpscSide {
+    /// Address of the slot that is used next; at the end of the slots, the first is.
+    pub next: AtomicU64,
+    /// Address up to which slots can be used without a look at the other side.
+    pub stop: AtomicU64,
+    /// Consumer: one more than its count when the front was looked at last; or 0.
+    pub front: AtomicU64,
     /// Fork epoch in which this process took the role; all ones: it has not.
     pub epoch: AtomicU64,
-    /// Producer: elements ever pushed. Consumer: elements ever popped.
-    pub position: AtomicU64,
-    /// The position up to which this side can go without a look at the other.
-    pub limit: AtomicU64,
-    /// Bytes from the first slot to the slot of `position`.
-    pub offset: AtomicU64,
-    /// Consumer: one more than the position at which the front was looked at last.
-    pub front: AtomicU64,
     /// Zero.
-    pub reserved: [AtomicU64; 11],
-}
-
-impl SpscSide {
-    /// A side that this process does not hold.
-    pub const fn new() -> Self {
-        Self {
-            epoch: AtomicU64::new(NOT_HELD),
-            position: AtomicU64::new(0),
-            limit: AtomicU64::new(0),
-            offset: AtomicU64::new(0),
-            front: AtomicU64::new(0),
-            reserved: [const { AtomicU64::new(0) }; 11],
-        }
-    }
-}
-
-impl Default for SpscSide {
-    fn default() -> Self {
-        Self::new()
-    }
+    pub reserved: [AtomicU64; 12],
 }
 
 /// The start of every open SPSC queue, for the functions in shmds_inline.h only: a
-/// `shmds_spsc_queue *` points to one. The numbers and pointers never change while
-/// the queue is open.
+/// `shmds_spsc_queue *` points to one. What stands before the sides never changes
+/// while the queue is open.
 #[repr(C)]
 pub struct SpscView {
-    /// Elements ever pushed, in the segment.
-    pub tail: *mut AtomicU64,
-    /// Elements ever popped, in the segment.
-    pub head: *mut AtomicU64,
-    /// Bit 0: the consumer may be asleep.
-    pub items: *mut AtomicU32,
-    /// Bit 0: the producer may be asleep.
-    pub space: *mut AtomicU32,
-    /// The first slot.
-    pub slots: *mut u8,
-    /// Bytes of all slots.
-    pub slot_bytes: u64,
+    /// Where the producer pushes, in the segment.
+    pub tail: *mut SpscEnd,
+    /// Where the consumer pops, in the segment.
+    pub head: *mut SpscEnd,
+    /// Address of the first slot.
+    pub slots: u64,
+    /// Address of the end of the slots.
+    pub slots_end: u64,
     /// Number of slots.
     pub capacity: u64,
-    /// The fork epoch of this process.
-    pub fork_epoch: *mut AtomicU32,
     /// Bytes of an element.
     pub elem_size: u64,
     /// Zero.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 10],
     /// This process as the producer, on lines of its own.
     pub producer: SpscSide,
     /// This process as the consumer, on lines of its own.
@@ -83,7 +60,6 @@ pub struct SpscView {
 
 const _: () = {
     assert!(size_of::<SpscSide>() == 128);
-    assert!(offset_of!(SpscView, fork_epoch) == 56);
     assert!(offset_of!(SpscView, producer) == 128);
     assert!(offset_of!(SpscView, consumer) == 256);
     assert!(size_of::<SpscView>() == 384);
