@@ -1,0 +1,157 @@
+//! The steps of an heir: from the lane of a dead owner to a lane at rest.
+
+use super::*;
+
+impl Model {
+    /// As in `lanes.rs` and `recovery.rs`.
+    pub(super) fn recover(&self, state: &mut State, process: usize) -> Checked<Next> {
+        let sound = self.fault != Fault::SightingBeforeRecord;
+        let (mut inquest, next) = match state.processes[process].next {
+            Next::Recover(inquest, next) => (inquest, next),
+            next => return Ok(next),
+        };
+        let own = usize::from(inquest.lane);
+        let go = |inquest, next| Ok(Next::Recover(inquest, next));
+        match next {
+            Inquiry::Claim => {
+                let free = sound || state.is_free(inquest.before);
+                if !free || state.lanes[own].owner != inquest.before {
+                    return Ok(Next::Begin);
+                }
+                state.lanes[own].owner = Some(process as u8);
+                go(inquest, Inquiry::OwnRecord)
+            }
+            Inquiry::OwnRecord => {
+                inquest.record = state.lanes[own].record;
+                match inquest.record {
+                    Record::Idle(_) => Ok(state.inherit(process, inquest.lane)),
+                    Record::InOperation { .. } => go(inquest, self.neighbour(own, 0)),
+                }
+            }
+            Inquiry::Glance(lane) => match state.lanes[lane].record {
+                Record::Idle(_) => go(inquest, self.neighbour(own, lane + 1)),
+                Record::InOperation { .. } => go(inquest, Inquiry::Owner(lane)),
+            },
+            Inquiry::Owner(lane) => match state.lanes[lane].owner {
+                None => go(inquest, self.neighbour(own, lane + 1)),
+                Some(owner) => go(inquest, Inquiry::Death(lane, owner)),
+            },
+            Inquiry::Death(lane, owner) if !state.is_dead(owner) => {
+                go(inquest, self.neighbour(own, lane + 1))
+            }
+            Inquiry::Death(lane, owner) => go(inquest, Inquiry::Again(lane, owner)),
+            Inquiry::Again(lane, owner) => {
+                let record = state.lanes[lane].record;
+                if let Record::InOperation { s, j } = record {
+                    inquest.doubts[lane] = Some(Doubt { owner, s, j });
+                }
+                go(inquest, self.neighbour(own, lane + 1))
+            }
+            Inquiry::Word(index) => {
+                inquest.sighted |= 1 << state.words[index].slot;
+                go(
+                    inquest,
+                    match index + 1 < self.capacity {
+                        true => Inquiry::Word(index + 1),
+                        false => Inquiry::Spare(0),
+                    },
+                )
+            }
+            Inquiry::Spare(lane) => {
+                if let Record::Idle(spare) = state.lanes[lane].record {
+                    inquest.sighted |= 1 << spare;
+                }
+                go(
+                    inquest,
+                    match lane + 1 < self.lanes() {
+                        true => Inquiry::Spare(lane + 1),
+                        false if sound => self.once_more(&inquest, 0),
+                        false => Inquiry::Claim,
+                    },
+                )
+            }
+            Inquiry::SameRecord(lane) => {
+                let same = inquest.doubts[lane].is_some_and(|Doubt { s, j, .. }| {
+                    state.lanes[lane].record == Record::InOperation { s, j }
+                });
+                if same {
+                    return go(inquest, Inquiry::SameOwner(lane));
+                }
+                inquest.doubts[lane] = None;
+                go(inquest, self.once_more(&inquest, lane + 1))
+            }
+            Inquiry::SameOwner(lane) => {
+                let owner = state.lanes[lane].owner;
+                inquest.doubts[lane] =
+                    inquest.doubts[lane].filter(|doubt| owner == Some(doubt.owner));
+                go(inquest, self.once_more(&inquest, lane + 1))
+            }
+            Inquiry::Verdict => {
+                let Some(left) = inquest.verdict()? else {
+                    return go(inquest, Inquiry::GiveBack);
+                };
+                check(left == state.owned[own], || {
+                    let owned = state.owned[own];
+                    format!("lane {own} is left with slot {left}, but owns {owned}")
+                })?;
+                state.lanes[own].record = Record::Idle(left);
+                Ok(state.inherit(process, inquest.lane))
+            }
+            Inquiry::GiveBack => {
+                state.lanes[own].owner = inquest.before;
+                Ok(Next::Begin)
+            }
+        }
+    }
+
+    /// To the next neighbour, or on to the scan.
+    pub(super) fn neighbour(&self, own: usize, lane: usize) -> Inquiry {
+        match (lane..self.lanes()).find(|&lane| lane != own) {
+            Some(lane) => Inquiry::Glance(lane),
+            None if self.fault == Fault::SightingBeforeRecord => Inquiry::Verdict,
+            None => Inquiry::Word(0),
+        }
+    }
+
+    /// To the next neighbour in doubt, or on to the verdict.
+    pub(super) fn once_more(&self, inquest: &Inquest, lane: usize) -> Inquiry {
+        let doubted = (lane..self.lanes()).find(|&lane| inquest.doubts[lane].is_some());
+        match doubted {
+            Some(lane) if self.fault != Fault::NeighboursNotCheckedAgain => {
+                Inquiry::SameRecord(lane)
+            }
+            _ => Inquiry::Verdict,
+        }
+    }
+}
+
+impl Inquest {
+    /// The slot that the lane is left with, if that can be told. Dead neighbours that
+    /// can be told are sightings of the slots that they are left with.
+    pub(super) fn verdict(mut self) -> Checked<Option<u8>> {
+        let told = |sighted: u8, s: u8, j: u8| match (sighted >> s & 1, sighted >> j & 1) {
+            (0, 0) => Ok(None),
+            (1, 0) => Ok(Some(j)),
+            (0, _) => Ok(Some(s)),
+            _ => Err(format!(
+                "slots {s} and {j} of a dead lane both seen elsewhere"
+            )),
+        };
+        // As many rounds as a chain of neighbours can be long.
+        for _ in 0..LANES {
+            for doubt in self.doubts.iter_mut() {
+                let Some(Doubt { s, j, .. }) = *doubt else {
+                    continue;
+                };
+                if let Some(left) = told(self.sighted, s, j)? {
+                    self.sighted |= 1 << left;
+                    *doubt = None;
+                }
+            }
+        }
+        match self.record {
+            Record::Idle(spare) => Ok(Some(spare)),
+            Record::InOperation { s, j } => told(self.sighted, s, j),
+        }
+    }
+}
