@@ -383,6 +383,8 @@ static void an_operation_that_finds_no_lane_says_so(void) {
   CHECK(stats_of(queue).lanes_in_use == 0);
   OK(shmds_queue_dequeue(queue, element));
   CHECK(memcmp(element, untouched, size) == 0);
+  CHECK(shmds_queue_take(queue, &slot) == SHMDS_EMPTY);
+  CHECK(stats_of(queue).lanes_in_use == 0);
   free(element);
   free(untouched);
   OK(shmds_segment_close(segment));

@@ -1,5 +1,7 @@
 // What a queue does beyond one element at a time: bulk, waiting, statistics. The
 // slots that are held in place are in test_queue_slots.cpp.
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -94,6 +96,19 @@ steady_clock::duration time_of(Call call) {
   const auto start = steady_clock::now();
   call();
   return steady_clock::now() - start;
+}
+
+// Processor time that the calling thread spends in a call.
+template <class Call>
+std::chrono::nanoseconds work_of(Call call) {
+  const auto now = [] {
+    timespec spent{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
+  };
+  const auto start = now();
+  call();
+  return now() - start;
 }
 
 // A clock that stands for its first looks, and then has reached any time.
@@ -272,6 +287,17 @@ TEST_CASE("a wait for nothing ends when its time has passed and no earlier", "[q
   passes(0s, [&] { CHECK_FALSE(queue.enqueue_until(2, steady_clock::now() - 1h)); });
   CHECK(queue.dequeue() == 1);
   CHECK(queue.empty());
+}
+
+TEST_CASE("a wait sleeps", "[queue]") {
+  const segment_name name;
+  posix_shm shm(name, 1000);
+  ints queue(shm, "queue", 1);
+  CHECK(work_of([&] { CHECK_FALSE(queue.dequeue_for(100ms)); }) < 50ms);
+  CHECK(work_of([&] { CHECK_FALSE(queue.dequeue_until(steady_clock::now() + 100ms)); }) < 50ms);
+  queue.enqueue_wait(1);
+  CHECK(work_of([&] { CHECK_FALSE(queue.enqueue_for(2, 100ms)); }) < 50ms);
+  CHECK(work_of([&] { CHECK_FALSE(queue.enqueue_until(2, system_clock::now() + 100ms)); }) < 50ms);
 }
 
 TEST_CASE("a sleeper is woken in time however far its end is", "[queue]") {
