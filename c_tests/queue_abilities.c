@@ -221,7 +221,7 @@ static void a_slot_stays_reserved_while_the_queue_is_full(void) {
     FAILS(SHMDS_E_STATE, "queue", (call)((queue_), &(slot_))); \
     CHECK((slot_).element == before_slot_.element);            \
     CHECK((slot_).queue == before_slot_.queue);                \
-    CHECK((slot_).lane == before_slot_.lane);                  \
+    CHECK((slot_).stamp == before_slot_.stamp);                \
     CHECK(shmds_queue_size(queue_) == before_size_);           \
   } while (0)
 
@@ -281,7 +281,7 @@ static void a_slot_that_was_never_filled_in_is_refused(void) {
   slot.element = shmds_queue_slots(queue);
   REFUSED(shmds_queue_publish, queue, slot);
   REFUSED(shmds_queue_abandon, queue, slot);
-  slot.lane = UINT32_MAX;
+  slot.stamp = UINT64_MAX;
   REFUSED(shmds_queue_done, queue, slot);
   slot.queue = UINT64_MAX;
   REFUSED(shmds_queue_done, queue, slot);
@@ -341,6 +341,53 @@ static void a_forked_child_does_not_end_what_its_parent_holds(void) {
   OK(shmds_segment_close(segment));
 }
 
+static void a_copy_of_a_slot_is_worth_nothing_once_that_was_given_back(void) {
+  shmds_segment* segment = check_create_sized(check_name("copies"), 4096);
+  shmds_queue* queue = create(segment, "queue", sizeof(int), 4);
+  shmds_queue_slot slot, copy, next;
+  int value = 0;
+  OK(shmds_queue_reserve(queue, &slot));
+  copy = slot;
+  OK(shmds_queue_abandon(queue, &slot));
+  OK(shmds_queue_reserve(queue, &next));
+  *(int*)next.element = 7;
+  /* The same lane, and the same place: but not the same slot. */
+  CHECK(next.element == copy.element);
+  REFUSED(shmds_queue_publish, queue, copy);
+  REFUSED(shmds_queue_abandon, queue, copy);
+  OK(shmds_queue_publish(queue, &next));
+  REFUSED(shmds_queue_abandon, queue, copy);
+  OK(shmds_queue_take(queue, &next));
+  REFUSED(shmds_queue_done, queue, copy);
+  CHECK(*(int*)next.element == 7);
+  copy = next;
+  OK(shmds_queue_done(queue, &next));
+  REFUSED(shmds_queue_done, queue, copy);
+  CHECK(shmds_queue_dequeue(queue, &value) == SHMDS_EMPTY);
+  OK(shmds_segment_close(segment));
+}
+
+static void a_process_that_holds_too_many_slots_is_told_the_limit(void) {
+  shmds_segment* segment = check_create_sized(check_name("limit"), 4096);
+  shmds_queue* queue = create(segment, "queue", sizeof(int), 4);
+  shmds_queue_slot slots[64], slot;
+  size_t held = 0, i;
+  shmds_status status = SHMDS_OK;
+  while (held < LENGTH(slots) && status == SHMDS_OK) {
+    status = shmds_queue_reserve(queue, &slots[held]);
+    held += status == SHMDS_OK;
+  }
+  CHECK(held == 32);
+  FAILS(SHMDS_E_BUSY, "this process holds 32 lanes", shmds_queue_reserve(queue, &slot));
+  OK(shmds_queue_enqueue(queue, &held));
+  for (i = 0; i < held; i++) {
+    OK(shmds_queue_abandon(queue, &slots[i]));
+  }
+  OK(shmds_queue_reserve(queue, &slot));
+  OK(shmds_queue_abandon(queue, &slot));
+  OK(shmds_segment_close(segment));
+}
+
 static void an_operation_that_finds_no_lane_says_so(void) {
   const size_t size = 1 << 18;
   shmds_segment_options options = check_options(size);
@@ -372,8 +419,8 @@ static void an_operation_that_finds_no_lane_says_so(void) {
   FAILS(SHMDS_E_BUSY, "queue", shmds_queue_dequeue(queue, element));
   FAILS(SHMDS_E_BUSY, "queue", shmds_queue_enqueue_bulk(queue, element, 1, &count));
   FAILS(SHMDS_E_BUSY, "queue", shmds_queue_dequeue_bulk(queue, element, 1, &count));
-  FAILS(SHMDS_E_BUSY, "queue", shmds_queue_enqueue_wait(queue, element, SHMDS_WAIT_FOREVER));
-  FAILS(SHMDS_E_BUSY, "queue", shmds_queue_dequeue_wait(queue, element, SHMDS_WAIT_FOREVER));
+  CHECK(shmds_queue_enqueue_wait(queue, element, 1000000) == SHMDS_TIMEOUT);
+  CHECK(shmds_queue_dequeue_wait(queue, element, 0) == SHMDS_TIMEOUT);
   CHECK(memcmp(&slot, &before, sizeof slot) == 0);
   CHECK(count == 99 && memcmp(element, untouched, size) == 0);
   CHECK(stats_of(queue).lanes_in_use == lanes);
@@ -527,6 +574,8 @@ int main(void) {
   RUN(a_slot_that_was_never_filled_in_is_refused);
   RUN(the_same_queue_through_another_attachment_is_another_queue);
   RUN(a_forked_child_does_not_end_what_its_parent_holds);
+  RUN(a_copy_of_a_slot_is_worth_nothing_once_that_was_given_back);
+  RUN(a_process_that_holds_too_many_slots_is_told_the_limit);
   RUN(an_operation_that_finds_no_lane_says_so);
   RUN(statistics_count_what_happened);
   RUN(statistics_need_their_size);

@@ -174,13 +174,13 @@ typedef struct shmds_queue_slot {
    */
   uint64_t queue;
   /**
+   * Which of all slots ever held: a copy is worth nothing once the slot was given back.
+   */
+  uint64_t stamp;
+  /**
    * Which process, counted in forks.
    */
-  uint32_t epoch;
-  /**
-   * Which lane, and how it is held.
-   */
-  uint32_t lane;
+  uint64_t epoch;
 } shmds_queue_slot;
 
 /**
@@ -1191,7 +1191,7 @@ shmds_status shmds_queue_dequeue(struct shmds_queue *queue, void *element);
 /**
  * Appends copies of up to `count` elements that lie side by side at `elements`, in
  * their order; elements of others may come in between. `*enqueued` is how many there
- * was room for.
+ * was room for, or went in before an error showed, which the next call then tells.
  *
  * Otherwise like `shmds_queue_enqueue`.
  *
@@ -1230,9 +1230,10 @@ shmds_status shmds_queue_dequeue_bulk(struct shmds_queue *queue,
 /**
  * Appends a copy of the element at `element`, sleeping while the queue is full, at
  * most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. A dequeue anywhere
- * wakes it up.
+ * wakes it up. Where no lane is free, that is waited for too, in the same time.
  *
- * @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_enqueue`.
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_enqueue` but for
+ * `SHMDS_E_BUSY`.
  *
  * # Safety
  *
@@ -1245,9 +1246,11 @@ shmds_status shmds_queue_enqueue_wait(struct shmds_queue *queue,
 /**
  * Takes the oldest element out and copies it to `element`, sleeping while the queue
  * is empty, at most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. An
- * enqueue anywhere wakes it up.
+ * enqueue anywhere wakes it up. Where no lane is free, that is waited for too, in the
+ * same time.
  *
- * @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_dequeue`.
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_dequeue` but for
+ * `SHMDS_E_BUSY`.
  *
  * # Safety
  *
@@ -1261,7 +1264,9 @@ shmds_status shmds_queue_dequeue_wait(struct shmds_queue *queue,
  * Reserves a slot to build an element in, without copying it later.
  *
  * `slot->element` is the place. To be ended by `shmds_queue_publish` or
- * `shmds_queue_abandon`, by any thread of this process.
+ * `shmds_queue_abandon`, by any thread of this process. Each slot holds a lane of the
+ * queue, as each thread does that works on it, and one process gets 32 of the lanes
+ * that are there for this: beyond, `SHMDS_E_BUSY`.
  *
  * @return `SHMDS_OK`; and the errors of `shmds_queue_enqueue`.
  *

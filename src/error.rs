@@ -224,8 +224,8 @@ pub enum Error {
     Busy {
         /// The structure.
         name: String,
-        /// Number of lanes.
-        lanes: u64,
+        /// Who holds the lanes.
+        found: String,
     },
     /// A call that does not go with what was done before.
     State {
@@ -335,8 +335,8 @@ impl fmt::Display for Error {
             Self::System { name, what, errno } =>
                 write!(f, "\"{name}\": could not {what}: {}", io::Error::from_raw_os_error(*errno)),
             Self::Stale { name } => write!(f, "\"{name}\" was removed while this handle was open"),
-            Self::Busy { name, lanes } =>
-                write!(f, "\"{name}\": all {lanes} lanes are held by processes inside an operation"),
+            Self::Busy { name, found } =>
+                write!(f, "\"{name}\": expected a free lane; {found}"),
             Self::State { name, rule } => write!(f, "\"{name}\": {rule}"),
             Self::Role { name, role } =>
                 write!(f, "\"{name}\": expected to become the {role}; another attachment is, and lives"),

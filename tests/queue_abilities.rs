@@ -8,7 +8,7 @@ use shmds::segment::Intent;
 use shmds::structures::queue::Queue;
 use shmds::structures::wait::Deadline;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
 use std::time::{Duration, Instant};
 use support::{
     Child, Name, dequeue, enqueue, error_of, eventually, fork, obtain_queue, open, open_or_create,
@@ -159,6 +159,25 @@ fn slots_are_refused_where_they_do_not_belong() {
     assert_eq!(dequeue(queue), Some(9));
     queue.give_back(&reserved, false).expect("abandon");
     queue.give_back(&taken, true).expect("done");
+}
+
+#[test]
+fn a_bulk_call_that_meets_damage_says_what_moved_before_it() {
+    let name = Name::new("midway");
+    let at = open_or_create(&name, 1 << 16).expect("create");
+    let queue = obtain_queue(&at, "q", Intent::Create, 8, 64).expect("a queue");
+    (1..=3).for_each(|value| assert!(enqueue(queue, value)));
+    // SAFETY: ring words of 64 positions; the second position's is the ninth word.
+    let second = unsafe { &*queue.view().words.add(8) };
+    let sound = second.swap(u64::MAX, SeqCst);
+    let mut values = [0_u64; 3];
+    // SAFETY: room for three elements.
+    let mut dequeue_bulk = || unsafe { queue.dequeue_bulk(values.as_mut_ptr().cast(), 3) };
+    assert_eq!(dequeue_bulk(), Ok(1));
+    assert!(matches!(error_of(dequeue_bulk()), Error::Corrupt { .. }));
+    second.store(sound, SeqCst);
+    assert_eq!(dequeue_bulk(), Ok(2));
+    assert_eq!(values, [2, 3, 0]);
 }
 
 #[test]

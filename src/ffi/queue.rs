@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::segment::Intent;
-use crate::structures::queue::{Params, Pass, Pinned, PinnedLane, Queue, QueueView};
+use crate::structures::queue::{Params, Pass, Pinned, Queue, QueueView};
 use crate::structures::wait::Deadline;
 use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn shmds_queue_dequeue(
 
 /// Appends copies of up to `count` elements that lie side by side at `elements`, in
 /// their order; elements of others may come in between. `*enqueued` is how many there
-/// was room for.
+/// was room for, or went in before an error showed, which the next call then tells.
 ///
 /// Otherwise like `shmds_queue_enqueue`.
 ///
@@ -262,9 +262,10 @@ pub unsafe extern "C" fn shmds_queue_dequeue_bulk(
 
 /// Appends a copy of the element at `element`, sleeping while the queue is full, at
 /// most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. A dequeue anywhere
-/// wakes it up.
+/// wakes it up. Where no lane is free, that is waited for too, in the same time.
 ///
-/// @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_enqueue`.
+/// @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_enqueue` but for
+/// `SHMDS_E_BUSY`.
 ///
 /// # Safety
 ///
@@ -289,9 +290,11 @@ pub unsafe extern "C" fn shmds_queue_enqueue_wait(
 
 /// Takes the oldest element out and copies it to `element`, sleeping while the queue
 /// is empty, at most `timeout_ns` nanoseconds; `SHMDS_WAIT_FOREVER` has no end. An
-/// enqueue anywhere wakes it up.
+/// enqueue anywhere wakes it up. Where no lane is free, that is waited for too, in the
+/// same time.
 ///
-/// @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_dequeue`.
+/// @return `SHMDS_OK`; `SHMDS_TIMEOUT`; and the errors of `shmds_queue_dequeue` but for
+/// `SHMDS_E_BUSY`.
 ///
 /// # Safety
 ///
@@ -327,42 +330,27 @@ pub struct shmds_queue_slot {
     pub element: *mut c_void,
     /// Which queue; 0 once it was published, abandoned or done.
     pub queue: u64,
+    /// Which of all slots ever held: a copy is worth nothing once the slot was given back.
+    pub stamp: u64,
     /// Which process, counted in forks.
-    pub epoch: u32,
-    /// Which lane, and how it is held.
-    pub lane: u32,
+    pub epoch: u64,
 }
-
-/// Bit of `shmds_queue_slot.lane`: taken with an element, not reserved.
-const TAKEN: u32 = 1 << 31;
-/// Bit of `shmds_queue_slot.lane`: the lane is one of those that the process keeps.
-const KEPT: u32 = 1 << 30;
 
 impl shmds_queue_slot {
     fn from_core(slot: &Pinned) -> Self {
-        let lane = match slot.lane {
-            PinnedLane::Kept(lane) => lane | KEPT,
-            PinnedLane::ForNow(lane) => lane,
-        };
         Self {
             element: slot.address.as_ptr().cast(),
             queue: slot.queue,
-            epoch: slot.epoch,
-            lane: if slot.taken { lane | TAKEN } else { lane },
+            stamp: slot.stamp,
+            epoch: u64::from(slot.epoch),
         }
     }
 
     fn to_core(self) -> Result<Pinned> {
-        let lane = self.lane & !(TAKEN | KEPT);
         Ok(Pinned {
             queue: self.queue,
-            epoch: self.epoch,
-            lane: if self.lane & KEPT != 0 {
-                PinnedLane::Kept(lane)
-            } else {
-                PinnedLane::ForNow(lane)
-            },
-            taken: self.lane & TAKEN != 0,
+            stamp: self.stamp,
+            epoch: self.epoch as u32,
             address: NonNull::new(self.element.cast()).ok_or_else(|| null("slot->element"))?,
         })
     }
@@ -371,7 +359,9 @@ impl shmds_queue_slot {
 /// Reserves a slot to build an element in, without copying it later.
 ///
 /// `slot->element` is the place. To be ended by `shmds_queue_publish` or
-/// `shmds_queue_abandon`, by any thread of this process.
+/// `shmds_queue_abandon`, by any thread of this process. Each slot holds a lane of the
+/// queue, as each thread does that works on it, and one process gets 32 of the lanes
+/// that are there for this: beyond, `SHMDS_E_BUSY`.
 ///
 /// @return `SHMDS_OK`; and the errors of `shmds_queue_enqueue`.
 ///

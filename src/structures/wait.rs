@@ -68,6 +68,11 @@ impl Deadline {
         Self(None)
     }
 
+    /// Whether it has passed.
+    pub fn has_passed(self) -> bool {
+        self.left(Duration::MAX).is_none()
+    }
+
     /// What is left, at most `slice`; `None` when it has passed.
     fn left(self, slice: Duration) -> Option<Duration> {
         let Some(end) = self.0 else {

@@ -1,6 +1,6 @@
 //! An open queue: the ring, and the lanes through which this process uses it.
 
-use super::lanes::{Lanes, Pass, PinnedLane};
+use super::lanes::{LaneGuard, Lanes, Pass, Pin};
 use super::view::QueueView;
 use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
@@ -40,36 +40,21 @@ pub struct Statistics {
 }
 
 /// A slot that is held across calls: reserved to build an element in, or taken
-/// with one. It pins its lane.
+/// with one. It pins its lane, by its stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pinned {
     /// Id of the queue's handle; 0 once the slot was given back.
     pub queue: u64,
+    /// Never used twice in a process.
+    pub stamp: u64,
     /// Fork epoch of the process that holds it.
     pub epoch: u32,
-    /// The lane whose spare slot it is.
-    pub lane: PinnedLane,
-    /// Whether it was taken, not reserved.
-    pub taken: bool,
     /// Where the element lies.
     pub address: NonNull<u8>,
 }
 
 /// How an operation of the ring ended.
 type RingResult = core::result::Result<Outcome, Corrupt>;
-
-/// Tries until it is done, sleeping on `word` in between.
-fn wait(
-    word: &WaitWord,
-    deadline: Deadline,
-    mut attempt: impl FnMut() -> Result<bool>,
-) -> Result<bool> {
-    let ended = word.wait(Publishing::ReadModifyWrite, deadline, || match attempt() {
-        Ok(false) => None,
-        ended => Some(ended),
-    });
-    ended.unwrap_or(Ok(false))
-}
 
 /// An open queue.
 #[repr(C)]
@@ -158,16 +143,13 @@ impl Queue {
     ///
     /// `elements` has as many readable bytes as `count` elements.
     pub unsafe fn enqueue_bulk(&self, elements: *const u8, count: usize) -> Result<usize> {
-        let size = self.ring.elem_size() as usize;
         let lane = self.enter()?;
-        for done in 0..count {
-            // SAFETY: the guard makes the lane ours alone; element `done` is one of `count`.
-            let outcome = unsafe { self.ring.enqueue(lane.lane, elements.add(done * size)) };
-            if !self.count(lane.lane, self.items(), outcome)? {
-                return Ok(done);
-            }
-        }
-        Ok(count)
+        self.each(count, |offset| {
+            // SAFETY: the guard makes the lane ours alone; `offset` is that of one of
+            // `count` elements.
+            let outcome = unsafe { self.ring.enqueue(lane.lane, elements.add(offset)) };
+            self.count(lane.lane, self.items(), outcome)
+        })
     }
 
     /// Takes up to `count` of the oldest elements out; returns how many there were.
@@ -176,13 +158,24 @@ impl Queue {
     ///
     /// `elements` has as many writable bytes as `count` elements.
     pub unsafe fn dequeue_bulk(&self, elements: *mut u8, count: usize) -> Result<usize> {
-        let size = self.ring.elem_size() as usize;
         let lane = self.enter()?;
-        for done in 0..count {
+        self.each(count, |offset| {
             // SAFETY: as in `enqueue_bulk`.
-            let outcome = unsafe { self.ring.dequeue(lane.lane, elements.add(done * size)) };
-            if !self.count(lane.lane, self.space(), outcome)? {
-                return Ok(done);
+            let outcome = unsafe { self.ring.dequeue(lane.lane, elements.add(offset)) };
+            self.count(lane.lane, self.space(), outcome)
+        })
+    }
+
+    /// Does something for up to `count` elements, by their offsets in bytes, until it
+    /// cannot be done; returns for how many it was. Trouble after the first is left to the
+    /// next call, so that it is known how many elements have moved.
+    fn each(&self, count: usize, operate: impl Fn(usize) -> Result<bool>) -> Result<usize> {
+        let size = self.ring.elem_size() as usize;
+        for done in 0..count {
+            match operate(done * size) {
+                Ok(true) => {}
+                Err(error) if done == 0 => return Err(error),
+                _ => return Ok(done),
             }
         }
         Ok(count)
@@ -195,10 +188,9 @@ impl Queue {
     ///
     /// As for [`Queue::enqueue`].
     pub unsafe fn enqueue_wait(&self, element: *const u8, deadline: Deadline) -> Result<bool> {
-        wait(self.space(), deadline, || {
-            let lane = self.enter()?;
-            // SAFETY: the guard makes the lane ours alone; the caller vouches for `element`.
-            let outcome = unsafe { self.ring.enqueue(lane.lane, element) };
+        self.wait(self.space(), deadline, |lane| {
+            // SAFETY: the lane is ours alone; the caller vouches for `element`.
+            let outcome = unsafe { self.ring.enqueue(lane, element) };
             self.settle(self.items(), outcome)
         })
     }
@@ -210,89 +202,114 @@ impl Queue {
     ///
     /// As for [`Queue::dequeue`].
     pub unsafe fn dequeue_wait(&self, element: *mut u8, deadline: Deadline) -> Result<bool> {
-        wait(self.items(), deadline, || {
-            let lane = self.enter()?;
+        self.wait(self.items(), deadline, |lane| {
             // SAFETY: as in `enqueue_wait`.
-            let outcome = unsafe { self.ring.dequeue(lane.lane, element) };
+            let outcome = unsafe { self.ring.dequeue(lane, element) };
             self.settle(self.space(), outcome)
         })
+    }
+
+    /// Tries on a lane until it is done, sleeping on `word` in between; false when the
+    /// deadline passes first, be it for want of a lane.
+    fn wait(
+        &self,
+        word: &WaitWord,
+        deadline: Deadline,
+        attempt: impl Fn(usize) -> Result<bool>,
+    ) -> Result<bool> {
+        let ended = word.wait(Publishing::ReadModifyWrite, deadline, || {
+            let ended = match self.enter_until(Some(deadline)) {
+                Ok(lane) => attempt(lane.lane),
+                Err(Error::Busy { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+            (!matches!(ended, Ok(false))).then_some(ended)
+        });
+        ended.unwrap_or(Ok(false))
     }
 
     /// A slot to build an element in, beside whatever this thread does meanwhile.
     /// To be published or abandoned.
     pub fn reserve(&self) -> Result<Pinned> {
-        self.pin(false)
+        self.hold(self.pin(false)?)
     }
 
     /// Appends the element built in a reserved slot; false when the queue is full,
     /// and the slot stays reserved.
     pub fn publish(&self, slot: &Pinned) -> Result<bool> {
-        self.expect(slot, false)?;
-        let lane = slot.lane.lane();
-        // SAFETY: the lane is pinned, and so nobody else's.
-        let outcome = unsafe { self.ring.publish(lane) };
-        let done = self.count(lane, self.items(), outcome)?;
-        if done {
-            self.lanes.unpin(&self.ring, &slot.lane);
+        let pin = self.redeem(slot, false)?;
+        // SAFETY: the lane is pinned, and so nobody else's; the pin is redeemed once.
+        let outcome = unsafe { self.ring.publish(pin.lane) };
+        let done = self.count(pin.lane, self.items(), outcome);
+        match done {
+            Ok(true) => self.lanes.unpin(&self.ring, pin),
+            _ => self.lanes.hold(pin),
         }
-        Ok(done)
+        done
     }
 
     /// Takes the oldest element out, to be read where it lies; `None` when the
     /// queue is empty. To be given back.
     pub fn take(&self) -> Result<Option<Pinned>> {
-        let mut slot = self.pin(true)?;
-        let lane = slot.lane.lane();
+        let pin = self.pin(true)?;
         // SAFETY: the lane is pinned, and so nobody else's.
-        let outcome = unsafe { self.ring.take(lane) };
-        let taken = self.count(lane, self.space(), outcome);
-        if !matches!(taken, Ok(true)) {
-            self.lanes.unpin(&self.ring, &slot.lane);
-            return taken.map(|_| None);
+        let outcome = unsafe { self.ring.take(pin.lane) };
+        let taken = self.count(pin.lane, self.space(), outcome);
+        if matches!(taken, Ok(true)) {
+            return self.hold(pin).map(Some);
         }
-        slot.address = self.spare(lane)?;
-        Ok(Some(slot))
+        self.lanes.unpin(&self.ring, pin);
+        taken.map(|_| None)
     }
 
     /// Gives a reserved slot back unpublished, or one that was taken.
     pub fn give_back(&self, slot: &Pinned, taken: bool) -> Result<()> {
-        self.expect(slot, taken)?;
-        self.lanes.unpin(&self.ring, &slot.lane);
+        let pin = self.redeem(slot, taken)?;
+        self.lanes.unpin(&self.ring, pin);
         Ok(())
     }
 
-    fn pin(&self, taken: bool) -> Result<Pinned> {
-        let pinned = self.lanes.pin(&self.ring, self.segment(), &self.name);
-        let lane = pinned.map_err(|error| self.about_the_queue(error))?;
-        let address = self.spare(lane.lane());
-        let address = address.inspect_err(|_| self.lanes.unpin(&self.ring, &lane))?;
-        Ok(Pinned {
+    fn pin(&self, taken: bool) -> Result<Pin> {
+        let pin = self
+            .lanes
+            .pin(&self.ring, self.segment(), &self.name, taken);
+        pin.map_err(|error| self.about_the_queue(error))
+    }
+
+    /// Hands a pinned lane's spare slot out.
+    fn hold(&self, pin: Pin) -> Result<Pinned> {
+        let address = match self.ring.spare(pin.lane) {
+            Ok(address) => address,
+            Err(corrupt) => {
+                self.lanes.unpin(&self.ring, pin);
+                return Err(self.damaged(corrupt));
+            }
+        };
+        let slot = Pinned {
             queue: self.lanes.id(),
+            stamp: pin.stamp,
             epoch: fork::epoch(),
             address,
-            lane,
-            taken,
-        })
+        };
+        self.lanes.hold(pin);
+        Ok(slot)
     }
 
-    fn spare(&self, lane: usize) -> Result<NonNull<u8>> {
-        self.ring
-            .spare(lane)
-            .map_err(|corrupt| self.damaged(corrupt))
-    }
-
-    /// Whether a slot is this queue's, of this process, and in the state called for.
-    fn expect(&self, slot: &Pinned, taken: bool) -> Result<()> {
+    /// The lane of a slot that is this queue's, of this process, and in the state called
+    /// for. Once: a copy of the slot gets nothing more.
+    fn redeem(&self, slot: &Pinned, taken: bool) -> Result<Pin> {
         let rule = if slot.queue != self.lanes.id() {
             "the slot is another queue's, or was given back already"
         } else if slot.epoch != fork::epoch() {
             "the slot is held by the process that this one was forked from"
-        } else if slot.taken && !taken {
-            "the slot was taken, not reserved"
-        } else if taken && !slot.taken {
+        } else if let Some(pin) = self.lanes.redeem(slot.stamp, taken) {
+            return Ok(pin);
+        } else if !self.lanes.holds(slot.stamp) {
+            "the slot was given back already"
+        } else if taken {
             "the slot was reserved, not taken"
         } else {
-            return Ok(());
+            "the slot was taken, not reserved"
         };
         Err(Error::State {
             name: self.text(),
@@ -341,8 +358,16 @@ impl Queue {
     }
 
     #[inline]
-    fn enter(&self) -> Result<super::lanes::LaneGuard<'_>> {
-        let lane = self.lanes.enter(&self.ring, self.segment(), &self.name);
+    fn enter(&self) -> Result<LaneGuard<'_>> {
+        self.enter_until(None)
+    }
+
+    /// See [`Lanes::enter`].
+    #[inline]
+    fn enter_until(&self, limit: Option<Deadline>) -> Result<LaneGuard<'_>> {
+        let lane = self
+            .lanes
+            .enter(&self.ring, self.segment(), &self.name, limit);
         lane.map_err(|error| self.about_the_queue(error))
     }
 

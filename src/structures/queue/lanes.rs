@@ -13,11 +13,11 @@
 use super::ring::Ring;
 use crate::error::{Error, Result};
 use crate::segment::{NOBODY, Owner, Segment, fork};
+use crate::structures::wait::Deadline;
 use core::cell::{RefCell, UnsafeCell};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 use std::ffi::CStr;
-use std::time::Instant;
 
 /// Most further lanes that one process keeps for one queue: not all there are, so
 /// that other processes find one too.
@@ -137,15 +137,32 @@ fn return_lane(queue: u64, pass: &'static Pass) {
     });
 }
 
-/// The further lanes that this process holds; under the process lock.
+/// What this process holds; under the process lock.
 struct Kept {
-    /// Fork epoch in which they were claimed: a child begins with none.
+    /// Fork epoch in which it was claimed: a child begins with nothing.
     epoch: u32,
-    /// All of them.
+    /// Further lanes.
     all: Vec<u32>,
-    /// Those that no thread uses.
+    /// Further lanes that no thread uses and no slot pins.
     idle: Vec<u32>,
+    /// Lanes of slots that are held across calls.
+    pins: Vec<Pin>,
 }
+
+/// A lane held across calls; see [`Lanes::pin`].
+pub struct Pin {
+    /// Never used twice, so that a copy of a slot says nothing once the slot was given back.
+    pub stamp: u64,
+    /// Number of the lane.
+    pub lane: usize,
+    /// Whether its spare slot was taken with an element, not reserved.
+    pub taken: bool,
+    /// Whether it is one of the further lanes that the process keeps.
+    kept: bool,
+}
+
+/// The stamp of the next pin.
+static NEXT_PIN: AtomicU64 = AtomicU64::new(1);
 
 /// The lanes of one queue that this process holds.
 pub struct Lanes {
@@ -192,6 +209,7 @@ impl Lanes {
                 epoch: fork::epoch(),
                 all: Vec::new(),
                 idle: Vec::new(),
+                pins: Vec::new(),
             }),
             home: AtomicU64::new(0),
         }
@@ -208,18 +226,20 @@ impl Lanes {
     }
 
     /// A lane for one operation. Waits only while every lane that could be had is
-    /// inside an operation: of another thread, or of a process that is stopped there.
+    /// inside an operation, of another thread or of a process that is stopped there, or
+    /// pinned: until `limit`, or for as long as opening a structure may take.
     #[inline]
     pub fn enter<'a>(
         &'a self,
         ring: &'a Ring,
         segment: &Segment,
         name: &CStr,
+        limit: Option<Deadline>,
     ) -> Result<LaneGuard<'a>> {
         if let Some(lane) = self.own_lane() {
             return Ok(LaneGuard { lane, taken: None });
         }
-        self.enter_slowly(ring, segment, name)
+        self.enter_slowly(ring, segment, name, limit)
     }
 
     /// The lane that this thread has, if it has one.
@@ -271,12 +291,13 @@ impl Lanes {
         ring: &'a Ring,
         segment: &Segment,
         name: &CStr,
+        limit: Option<Deadline>,
     ) -> Result<LaneGuard<'a>> {
         if let Some(pass) = self.pass(ring, segment)? {
             let lane = pass.lane.load(Ordering::Relaxed) as usize;
             return Ok(LaneGuard { lane, taken: None });
         }
-        self.enter_for_one_operation(ring, segment, name)
+        self.enter_for_one_operation(ring, segment, name, limit)
     }
 
     /// A lane that is no thread's own.
@@ -285,9 +306,10 @@ impl Lanes {
         ring: &'a Ring,
         segment: &Segment,
         name: &CStr,
+        limit: Option<Deadline>,
     ) -> Result<LaneGuard<'a>> {
         let me = segment.me()?;
-        let start = Instant::now();
+        let limit = limit.unwrap_or_else(|| Deadline::after(segment.timeout()));
         let mut rounds = 0;
         loop {
             let found = if ring.shared_lanes_only() {
@@ -299,50 +321,93 @@ impl Lanes {
                 return Ok(guard);
             }
             // All busy. Threads of this process will be out in a moment.
+            if limit.has_passed() {
+                return Err(self.busy(ring, name));
+            }
             rounds += 1;
             if rounds < YIELDS {
                 std::thread::yield_now();
-                continue;
-            }
-            std::thread::sleep(Duration::from_micros(100));
-            if start.elapsed() >= segment.timeout() {
-                return Err(busy(ring, name));
+            } else {
+                std::thread::sleep(Duration::from_micros(100));
             }
         }
     }
 
-    /// A lane to hold on to, beside whatever this thread does meanwhile.
-    pub fn pin(&self, ring: &Ring, segment: &Segment, name: &CStr) -> Result<PinnedLane> {
+    /// A lane to hold on to, beside whatever this thread does meanwhile. To be told to
+    /// [`Lanes::hold`], or given back by [`Lanes::unpin`].
+    pub fn pin(&self, ring: &Ring, segment: &Segment, name: &CStr, taken: bool) -> Result<Pin> {
         let me = segment.me()?;
+        // Relaxed: only its being unique matters.
+        let stamp = NEXT_PIN.fetch_add(1, Ordering::Relaxed);
+        let pin = |lane, kept| Pin {
+            stamp,
+            lane,
+            taken,
+            kept,
+        };
         if let Some(lane) = self.further_lane(ring, segment, me) {
-            return Ok(PinnedLane::Kept(lane));
+            return Ok(pin(lane as usize, true));
         }
         // Only a thread with a lane of its own may hold the home lane: others, itself
         // included, will need it before the slot is given back.
         if !ring.shared_lanes_only() && self.own_lane().is_none() {
-            return Err(busy(ring, name));
+            return Err(self.busy(ring, name));
         }
-        let guard = self.enter_for_one_operation(ring, segment, name)?;
-        let lane = guard.lane as u32;
+        let guard = self.enter_for_one_operation(ring, segment, name, None)?;
+        let lane = guard.lane;
         core::mem::forget(guard);
-        Ok(PinnedLane::ForNow(lane))
+        Ok(pin(lane, false))
     }
 
-    /// Gives a pinned lane back. Not in a child forked meanwhile, whose parent has it.
-    pub fn unpin(&self, ring: &Ring, pinned: &PinnedLane) {
-        match *pinned {
-            PinnedLane::Kept(lane) => self.with_kept(|kept| {
-                // Given back once, and by whoever has it: not by a copy of the slot.
-                if kept.all.contains(&lane) && !kept.idle.contains(&lane) {
-                    kept.idle.push(lane);
-                }
-            }),
-            PinnedLane::ForNow(lane) if ring.shared_lanes_only() => {
-                if let Some(owner) = ring.lane_owner(lane as usize) {
-                    owner.store(NOBODY.0, Ordering::Release);
-                }
-            }
-            PinnedLane::ForNow(_) => self.home.store(0, Ordering::Release),
+    /// Remembers a pin until it is redeemed.
+    pub fn hold(&self, pin: Pin) {
+        self.with_kept(|kept| kept.pins.push(pin));
+    }
+
+    /// The pin with that stamp, once; `None` when it was redeemed before, or `taken` is
+    /// not what it is.
+    pub fn redeem(&self, stamp: u64, taken: bool) -> Option<Pin> {
+        self.with_kept(|kept| {
+            let is_meant = |pin: &Pin| pin.stamp == stamp && pin.taken == taken;
+            let found = kept.pins.iter().position(is_meant)?;
+            Some(kept.pins.swap_remove(found))
+        })
+    }
+
+    /// Whether a slot is held with that stamp.
+    pub fn holds(&self, stamp: u64) -> bool {
+        self.with_kept(|kept| kept.pins.iter().any(|pin| pin.stamp == stamp))
+    }
+
+    /// Gives a pinned lane back.
+    pub fn unpin(&self, ring: &Ring, pin: Pin) {
+        if pin.kept {
+            self.with_kept(|kept| kept.idle.push(pin.lane as u32));
+        } else if !ring.shared_lanes_only() {
+            // Release: as in `LaneGuard::drop`.
+            self.home.store(0, Ordering::Release);
+        } else if let Some(owner) = ring.lane_owner(pin.lane) {
+            owner.store(NOBODY.0, Ordering::Release);
+        }
+    }
+
+    /// Why no lane could be had.
+    #[cold]
+    fn busy(&self, ring: &Ring, name: &CStr) -> Error {
+        let all = ring.lanes();
+        let found = if ring.shared_lanes_only() {
+            format!("all {all} lanes are inside operations, or held with slots")
+        } else if self.with_kept(|kept| kept.all.len()) >= MOST_KEPT {
+            format!(
+                "this process holds {MOST_KEPT} lanes beside its home lane, the most that one may"
+            )
+        } else {
+            let further = all - ring.home_lanes();
+            format!("processes hold all {further} lanes beside the home lanes")
+        };
+        Error::Busy {
+            name: name.to_string_lossy().into_owned(),
+            found,
         }
     }
 
@@ -354,6 +419,7 @@ impl Lanes {
             // In a forked child: these are the parent's.
             kept.all.clear();
             kept.idle.clear();
+            kept.pins.clear();
             kept.epoch = fork::epoch();
         }
         change(kept)
@@ -430,31 +496,6 @@ impl Lanes {
                 // Release: the lane's next owner sees its record and its slot as we left them.
                 owner.store(NOBODY.0, Ordering::Release);
             }
-        }
-    }
-}
-
-fn busy(ring: &Ring, name: &CStr) -> Error {
-    Error::Busy {
-        name: name.to_string_lossy().into_owned(),
-        lanes: ring.lanes() as u64,
-    }
-}
-
-/// A lane held across calls; see [`Lanes::pin`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PinnedLane {
-    /// One of the process's further lanes.
-    Kept(u32),
-    /// The home lane, or one claimed for one operation.
-    ForNow(u32),
-}
-
-impl PinnedLane {
-    /// Number of the lane.
-    pub fn lane(self) -> usize {
-        match self {
-            Self::Kept(lane) | Self::ForNow(lane) => lane as usize,
         }
     }
 }

@@ -29,7 +29,7 @@ mod tests;
 mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
-pub use lanes::{Pass, PinnedLane};
+pub use lanes::Pass;
 pub use layout::{Header, Lane, Params as RingParams, Plan, PlanError, init};
 pub use ring::{Ring, open};
 pub use view::QueueView;
