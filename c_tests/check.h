@@ -24,6 +24,8 @@
 static int check_failures;
 static const char* check_test = "";
 
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
 
 static inline int check_that(int holds, const char* what, const char* file, int line) {

@@ -1,6 +1,7 @@
 /* The inline hot paths and the library's own, mixed on the same queues. */
 #include "check.h"
 
+#include <pthread.h>
 #include <shmds_inline.h>
 #include <sys/wait.h>
 
@@ -27,7 +28,7 @@ static void both_ways_agree_on_order_full_and_empty(void) {
   const char* name = check_name("order");
   static const size_t capacities[] = {1, 2, 3, 7, 64, 65, 1000};
   size_t c;
-  for (c = 0; c < sizeof capacities / sizeof capacities[0]; c++) {
+  for (c = 0; c < LENGTH(capacities); c++) {
     shmds_segment* segment = check_create_sized(name, 16384);
     shmds_queue* queue = NULL;
     uint64_t next_in = 0, next_out = 0, value = 0;
@@ -93,6 +94,144 @@ static void processes_that_mix_them_pass_every_element_once(void) {
   OK(shmds_segment_close(segment));
 }
 
+/* What several threads do at once, each for a short life. */
+typedef struct {
+  shmds_queue* queues[10];
+  uint64_t sum;
+} churn;
+
+static void* a_short_life(void* argument) {
+  churn* shared = (churn*)argument;
+  uint64_t value = 0, round, sum = 0;
+  for (round = 0; round < 40; round++) {
+    shmds_queue* queue = shared->queues[round % LENGTH(shared->queues)];
+    const uint64_t mine = round + 1;
+    CHECK(put(queue, mine, (unsigned)(round / 7)) == SHMDS_OK);
+    CHECK(get(queue, &value, (unsigned)(round / 5)) == SHMDS_OK);
+    sum += mine - value;
+  }
+  __atomic_fetch_add(&shared->sum, sum, __ATOMIC_SEQ_CST);
+  return NULL;
+}
+
+/* More queues than a thread remembers lanes of, and more threads than there are lanes, by far. */
+static void threads_that_come_and_go_use_each_others_lanes(void) {
+  shmds_segment* segment = check_create_sized(check_name("churn"), 1 << 16);
+  churn shared;
+  pthread_t threads[40];
+  size_t i, round;
+  shared.sum = 0;
+  for (i = 0; i < LENGTH(shared.queues); i++) {
+    char name[16];
+    snprintf(name, sizeof name, "queue %zu", i);
+    OK(shmds_queue_create(segment, name, sizeof(uint64_t), 0, 64, &shared.queues[i]));
+  }
+  for (round = 0; round < 25; round++) {
+    for (i = 0; i < LENGTH(threads); i++) {
+      CHECK(pthread_create(&threads[i], NULL, a_short_life, &shared) == 0);
+    }
+    /* This thread's lanes stay its own whoever ends meanwhile. */
+    a_short_life(&shared);
+    for (i = 0; i < LENGTH(threads); i++) {
+      CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+  }
+  /* Whatever went in came out, so the differences make up for each other. */
+  CHECK(shared.sum == 0);
+  for (i = 0; i < LENGTH(shared.queues); i++) {
+    shmds_queue_stats stats;
+    memset(&stats, 0, sizeof stats);
+    stats.struct_size = sizeof stats;
+    OK(shmds_queue_get_stats(shared.queues[i], &stats));
+    CHECK(stats.enqueued == stats.dequeued && stats.lanes_in_use <= 33);
+  }
+  OK(shmds_segment_close(segment));
+}
+
+static pthread_key_t late_key;
+
+/* Runs when the thread ends, with the library's own memory of the thread gone or about to go. */
+static void use_the_queue_late(void* queue) {
+  uint64_t value = 0, round;
+  for (round = 0; round < 100; round++) {
+    CHECK(put((shmds_queue*)queue, 5, (unsigned)round) == SHMDS_OK);
+    CHECK(get((shmds_queue*)queue, &value, (unsigned)round) == SHMDS_OK);
+  }
+}
+
+static void* end_late(void* queue) {
+  uint64_t value = 0;
+  CHECK(put((shmds_queue*)queue, 5, 0) == SHMDS_OK);
+  CHECK(get((shmds_queue*)queue, &value, 0) == SHMDS_OK);
+  CHECK(pthread_setspecific(late_key, queue) == 0);
+  return NULL;
+}
+
+static void a_thread_that_ends_may_still_use_a_queue(void) {
+  shmds_segment* segment = check_create_sized(check_name("late"), 4096);
+  shmds_queue* queue = NULL;
+  pthread_t threads[8];
+  size_t i, round;
+  OK(shmds_queue_create(segment, "queue", sizeof(uint64_t), 0, 64, &queue));
+  CHECK(pthread_key_create(&late_key, use_the_queue_late) == 0);
+  for (round = 0; round < 50; round++) {
+    for (i = 0; i < LENGTH(threads); i++) {
+      CHECK(pthread_create(&threads[i], NULL, end_late, queue) == 0);
+    }
+    for (i = 0; i < LENGTH(threads); i++) {
+      CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+  }
+  CHECK(shmds_queue_size(queue) == 0);
+  OK(shmds_segment_close(segment));
+}
+
+static void null_is_refused_in_line_too(void) {
+  shmds_segment* segment = check_create_sized(check_name("null"), 4096);
+  shmds_queue* queue = NULL;
+  uint64_t value = 0;
+  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 4, &queue));
+  FAILS(SHMDS_E_ARGUMENT, "queue", shmds_queue_enqueue_inline(NULL, &value, sizeof value));
+  FAILS(SHMDS_E_ARGUMENT, "queue", shmds_queue_dequeue_inline(NULL, &value, sizeof value));
+  FAILS(SHMDS_E_ARGUMENT, "element", shmds_queue_enqueue_inline(queue, NULL, sizeof value));
+  FAILS(SHMDS_E_ARGUMENT, "element", shmds_queue_dequeue_inline(queue, NULL, sizeof value));
+  OK(shmds_segment_close(segment));
+}
+
+/* Elements of every kind of size are copied whole, also those that are copied word by word. */
+#define COPIES(bytes)                                                       \
+  do {                                                                      \
+    struct {                                                                \
+      unsigned char bytes_[bytes];                                          \
+    } in, out;                                                              \
+    size_t at_;                                                             \
+    OK(shmds_queue_create(segment, #bytes, sizeof in, 0, 3, &queue));       \
+    for (at_ = 0; at_ < sizeof in; at_++) {                                 \
+      in.bytes_[at_] = (unsigned char)(at_ * 7 + 1);                        \
+    }                                                                       \
+    memset(&out, 0, sizeof out);                                            \
+    CHECK(shmds_queue_enqueue_inline(queue, &in, sizeof in) == SHMDS_OK);   \
+    CHECK(shmds_queue_enqueue_inline(queue, &out, sizeof out) == SHMDS_OK); \
+    CHECK(shmds_queue_dequeue_inline(queue, &out, sizeof out) == SHMDS_OK); \
+    CHECK(memcmp(&in, &out, sizeof in) == 0);                               \
+  } while (0)
+
+static void elements_of_any_size_are_copied_whole(void) {
+  shmds_segment* segment = check_create_sized(check_name("sizes"), 1 << 16);
+  shmds_queue* queue = NULL;
+  COPIES(1);
+  COPIES(3);
+  COPIES(8);
+  COPIES(12);
+  COPIES(16);
+  COPIES(24);
+  COPIES(56);
+  COPIES(64);
+  COPIES(72);
+  COPIES(1000);
+  OK(shmds_segment_close(segment));
+}
+
 static void an_inline_operation_wakes_who_sleeps(void) {
   shmds_segment* segment = check_create_sized(check_name("wake"), 4096);
   shmds_queue *ping = NULL, *pong = NULL;
@@ -123,7 +262,7 @@ static void the_spsc_queue_agrees_both_ways(void) {
   const char* name = check_name("spsc");
   static const size_t capacities[] = {1, 2, 3, 7, 64, 1000};
   size_t c;
-  for (c = 0; c < sizeof capacities / sizeof capacities[0]; c++) {
+  for (c = 0; c < LENGTH(capacities); c++) {
     shmds_segment* segment = check_create_sized(name, 16384);
     shmds_spsc_queue* queue = NULL;
     uint64_t next_in = 0, next_out = 0, value = 0;
@@ -189,6 +328,10 @@ static void an_spsc_queue_between_processes_keeps_the_order(void) {
 int main(void) {
   RUN(both_ways_agree_on_order_full_and_empty);
   RUN(processes_that_mix_them_pass_every_element_once);
+  RUN(threads_that_come_and_go_use_each_others_lanes);
+  RUN(a_thread_that_ends_may_still_use_a_queue);
+  RUN(null_is_refused_in_line_too);
+  RUN(elements_of_any_size_are_copied_whole);
   RUN(an_inline_operation_wakes_who_sleeps);
   RUN(the_spsc_queue_agrees_both_ways);
   RUN(an_spsc_queue_between_processes_keeps_the_order);

@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define SECOND UINT64_C(1000000000)
 
 static shmds_queue* create(shmds_segment* segment, const char* name, size_t elem_size,
@@ -144,14 +143,14 @@ static void another_process_ends_a_wait_of_any_length(void) {
     if (child == 0) {
       int first = 5, second = 6;
       alarm(60);
-      await_sleeper(view->items);
+      await_sleeper(&view->parts.ends->items);
       _exit(shmds_queue_enqueue(queue, &first) != SHMDS_OK ||
             shmds_queue_enqueue_wait(queue, &first, timeouts[i]) != SHMDS_OK ||
             shmds_queue_enqueue_wait(queue, &second, timeouts[i]) != SHMDS_OK);
     }
     OK(shmds_queue_dequeue_wait(queue, &value, timeouts[i]));
     CHECK(value == 5);
-    await_sleeper(view->space);
+    await_sleeper(&view->parts.ends->space);
     OK(shmds_queue_dequeue_wait(queue, &value, timeouts[i]));
     OK(shmds_queue_dequeue_wait(queue, &value, timeouts[i]));
     CHECK(value == 6);
@@ -493,6 +492,7 @@ static void null_is_refused_everywhere(void) {
   shmds_segment* segment = check_create_sized(check_name("null"), 4096);
   shmds_queue* queue = create(segment, "queue", sizeof(int), 4);
   shmds_queue_slot slot, before;
+  shmds_queue_pass pass;
   shmds_queue_stats stats;
   int value = 7;
   size_t count = 99;
@@ -528,7 +528,7 @@ static void null_is_refused_everywhere(void) {
   FAILS(SHMDS_E_ARGUMENT, "stats", shmds_queue_get_stats(queue, NULL));
   FAILS(SHMDS_E_ARGUMENT, "queue", shmds_queue_wake(NULL));
   CHECK(shmds_queue_get_view(NULL) == NULL);
-  CHECK(shmds_queue_own_lane(NULL) == NULL);
+  CHECK(!shmds_queue_own_lane(NULL, &pass) && !shmds_queue_own_lane(queue, NULL));
   CHECK(value == 7 && count == 99 && stats.enqueued == 99 && shmds_queue_size(queue) == 1);
   CHECK(memcmp(&slot, &before, sizeof slot) == 0);
   OK(shmds_queue_wake(queue));

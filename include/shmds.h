@@ -184,21 +184,54 @@ typedef struct shmds_queue_slot {
 } shmds_queue_slot;
 
 /**
- * The start of a queue's handle: where its parts are mapped here, and its
- * constants, checked when it was opened.
- *
- * For `shmds_inline.h`, which mirrors the hot paths of the library. Constant
- * while the handle is open.
+ * A word that processes sleep on.
  */
-typedef struct shmds_queue_view {
+typedef uint32_t shmds_wait_word;
+
+/**
+ * What changes in a queue's header; for shmds_inline.h.
+ */
+typedef struct shmds_queue_ends {
   /**
-   * Id of the handle, never used twice in a process.
+   * Hint {lap, index}: every position before it has been enqueued. May lag, never
+   * leads. The lap where a ring word has it, the index below.
    */
-  uint64_t id;
+  uint64_t tail;
   /**
-   * The fork epoch of this process.
+   * Zero.
    */
-  const uint32_t *epoch;
+  uint64_t reserved_tail[7];
+  /**
+   * Hint {lap, index}: every position before it has been dequeued. Otherwise like `tail`.
+   */
+  uint64_t head;
+  /**
+   * Zero.
+   */
+  uint64_t reserved_head[7];
+  /**
+   * Consumers that wait for an element.
+   */
+  shmds_wait_word items;
+  /**
+   * Producers that wait for room.
+   */
+  shmds_wait_word space;
+  /**
+   * Zero.
+   */
+  uint64_t reserved_wait[7];
+} shmds_queue_ends;
+
+/**
+ * Where the parts of an open queue are mapped in this process, and its constants,
+ * checked when it was opened. For shmds_inline.h, which mirrors the library's hot paths.
+ */
+typedef struct shmds_queue_parts {
+  /**
+   * The hints and wait words, in the segment.
+   */
+  struct shmds_queue_ends *ends;
   /**
    * Ring words, a power of two.
    */
@@ -208,37 +241,13 @@ typedef struct shmds_queue_view {
    */
   uint8_t *slots;
   /**
-   * Lanes of 64 bytes: owner, record, refusals.
-   */
-  uint64_t *lanes;
-  /**
-   * Hint {lap, index} of the enqueuing side.
-   */
-  uint64_t *tail;
-  /**
-   * Hint {lap, index} of the dequeuing side.
-   */
-  uint64_t *head;
-  /**
-   * Bit 0: a consumer may be asleep.
-   */
-  const uint32_t *items;
-  /**
-   * Bit 0: a producer may be asleep.
-   */
-  const uint32_t *space;
-  /**
-   * Elements that the queue holds when full.
-   */
-  uint64_t capacity;
-  /**
-   * Payload slots that there are.
+   * Number of payload slots.
    */
   uint64_t slot_count;
   /**
-   * Bytes of an element.
+   * The last index before the next lap: one less than the capacity.
    */
-  uint64_t elem_size;
+  uint64_t last_index;
   /**
    * The full bit of a ring word, above the bits of the slot number.
    */
@@ -251,35 +260,39 @@ typedef struct shmds_queue_view {
    * One less than the number of ring words.
    */
   uint64_t word_mask;
+} shmds_queue_parts;
+
+/**
+ * The start of a queue's handle. Constant while the handle is open, but for the key.
+ */
+typedef struct shmds_queue_view {
   /**
-   * Shifts the lap of a hint up to where a ring word has it.
+   * What threads remember the queue by. Never used twice.
    */
-  uint32_t lap_shift;
+  uint64_t key;
   /**
-   * Shifts the top three bits of an index down to the bottom.
+   * The queue's parts.
    */
-  uint32_t place_shift;
-  /**
-   * Number of lanes.
-   */
-  uint32_t lane_count;
+  struct shmds_queue_parts parts;
 } shmds_queue_view;
 
 /**
- * A thread's own lane of one queue, as other code may cache it.
- *
- * Belongs to the library for ever; `stamp` changes when the lane is no longer
- * that thread's, and no stamp is used twice.
+ * What a thread may remember of a queue: its own lane there, and the queue's parts, so
+ * that an operation need not look them up in the handle first.
  */
 typedef struct shmds_queue_pass {
   /**
-   * 0 while it stands for nothing.
+   * The lane is the thread's for as long as this is the key in the queue's view.
    */
-  uint64_t stamp;
+  uint64_t key;
   /**
-   * Number of the lane.
+   * The record of the lane.
    */
-  uint32_t lane;
+  uint64_t *record;
+  /**
+   * The queue's parts.
+   */
+  struct shmds_queue_parts parts;
 } shmds_queue_pass;
 
 /**
@@ -434,11 +447,6 @@ typedef struct shmds_entry_info {
    */
   uint32_t generation;
 } shmds_entry_info;
-
-/**
- * A word that processes sleep on.
- */
-typedef uint32_t shmds_wait_word;
 
 /**
  * One end of a queue: how many elements went through it, and who waits for that.
@@ -1339,15 +1347,17 @@ shmds_status shmds_queue_done(struct shmds_queue *queue, struct shmds_queue_slot
 const struct shmds_queue_view *shmds_queue_get_view(const struct shmds_queue *queue);
 
 /**
- * The calling thread's own lane of a queue, for `shmds_inline.h`; NULL if it has none
- * now and operations have to go through the library. The lane is the thread's for as
- * long as the stamp stays what it is and the process does not fork.
+ * The calling thread's own lane of a queue, for `shmds_inline.h`. `*pass` is the
+ * thread's to use for as long as its key is the one in the queue's view; untouched if
+ * the thread has no lane of its own now, and operations have to go through the library.
+ *
+ * @return whether it has one; false for NULL.
  *
  * # Safety
  *
- * `queue` is NULL or open.
+ * `queue` is NULL or open, `pass` NULL or valid.
  */
-const struct shmds_queue_pass *shmds_queue_own_lane(struct shmds_queue *queue);
+bool shmds_queue_own_lane(struct shmds_queue *queue, struct shmds_queue_pass *pass);
 
 /**
  * Wakes whoever sleeps in a waiting operation on the queue, to look again. For

@@ -13,29 +13,69 @@
 #ifndef SHMDS_INLINE_H
 #define SHMDS_INLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "shmds.h"
 
 #define SHMDS_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SHMDS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+/* Compilers find these functions too large to inline by themselves, which would cost a call. */
+#define SHMDS_INLINE static inline __attribute__((always_inline))
 #ifdef __cplusplus
 #define SHMDS_VIEW_OF(type, handle) reinterpret_cast<type*>(handle)
+#define SHMDS_BYTES_OF(type, pointer) static_cast<type*>(pointer)
 #else
 #define SHMDS_VIEW_OF(type, handle) ((type*)(handle))
+#define SHMDS_BYTES_OF(type, pointer) ((type*)(pointer))
 #endif
+
+/* Copies a small element by loads of no more than a word. It was often built just now, field by
+ * field, and a wider load would have to wait until all those stores have left the processor's store
+ * buffer. */
+SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t elem_size) {
+  unsigned char* target = SHMDS_BYTES_OF(unsigned char, slot);
+  const unsigned char* source = SHMDS_BYTES_OF(const unsigned char, element);
+  size_t offset = 0;
+  if (!__builtin_constant_p(elem_size) || elem_size % 8 != 0 || elem_size > 64) {
+    memcpy(slot, element, elem_size);
+    return;
+  }
+#if defined(__SSE2__)
+#pragma GCC unroll 4
+  for (; offset + 16 <= elem_size; offset += 16) {
+    const void* low = source + offset;
+    const void* high = source + offset + 8;
+    __m128d words = _mm_load_sd(SHMDS_BYTES_OF(const double, low));
+    /* Keeps the compiler from making one wide load of the two. */
+    __asm__("" : "+x"(words));
+    words = _mm_loadh_pd(words, SHMDS_BYTES_OF(const double, high));
+    memcpy(target + offset, &words, sizeof words);
+  }
+#endif
+#pragma GCC unroll 8
+  for (; offset < elem_size; offset += 8) {
+    uint64_t word;
+    memcpy(&word, source + offset, sizeof word);
+    __asm__("" : "+r"(word));
+    memcpy(target + offset, &word, sizeof word);
+  }
+}
 
 /* ---- SPSC queue. Each side knows slots that it can use without a look at the other's count, from
  * `next` up to `stop`. While this process does not hold the role there are none (after a fork,
  * too), and `next` is the end of the slots. */
 
 /* Moves a side on by one element and tells the other: the linearisation point. */
-static inline shmds_status shmds_spsc_queue_advance_inline(shmds_spsc_queue* queue,
-                                                           shmds_spsc_queue_side* side,
-                                                           shmds_spsc_queue_end* end,
-                                                           size_t elem_size) {
+SHMDS_INLINE shmds_status shmds_spsc_queue_advance_inline(shmds_spsc_queue* queue,
+                                                          shmds_spsc_queue_side* side,
+                                                          shmds_spsc_queue_end* end,
+                                                          size_t elem_size) {
   const uint64_t count = __atomic_load_n(&end->count, __ATOMIC_RELAXED) + 1;
   side->next += elem_size;
   /* Release: the slot is filled, or read, before the other side sees the count. */
@@ -49,7 +89,7 @@ static inline shmds_status shmds_spsc_queue_advance_inline(shmds_spsc_queue* que
 }
 
 /* Whether the consumer finds an element at `next`, without the library's help. */
-static inline bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view) {
+SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view) {
   const shmds_spsc_queue_side* side = &view->consumer;
   if (side->next < side->stop) {
     return true;
@@ -67,8 +107,8 @@ static inline bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view*
  *
  * @param elem_size the queue's, best known to the compiler
  */
-static inline shmds_status shmds_spsc_queue_push_inline(shmds_spsc_queue* queue,
-                                                        const void* element, size_t elem_size) {
+SHMDS_INLINE shmds_status shmds_spsc_queue_push_inline(shmds_spsc_queue* queue, const void* element,
+                                                       size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue || !element) ||
       SHMDS_UNLIKELY(view->producer.next >= view->producer.stop)) {
@@ -83,8 +123,8 @@ static inline shmds_status shmds_spsc_queue_push_inline(shmds_spsc_queue* queue,
  *
  * @param elem_size the queue's, best known to the compiler
  */
-static inline shmds_status shmds_spsc_queue_pop_inline(shmds_spsc_queue* queue, void* element,
-                                                       size_t elem_size) {
+SHMDS_INLINE shmds_status shmds_spsc_queue_pop_inline(shmds_spsc_queue* queue, void* element,
+                                                      size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue || !element) ||
       SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view))) {
@@ -95,8 +135,8 @@ static inline shmds_status shmds_spsc_queue_pop_inline(shmds_spsc_queue* queue, 
 }
 
 /** `shmds_spsc_queue_front`. */
-static inline shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
-                                                         const void** element) {
+SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
+                                                        const void** element) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue || !element) ||
       SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view))) {
@@ -112,8 +152,8 @@ static inline shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue
  *
  * @param elem_size the queue's, best known to the compiler
  */
-static inline shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queue,
-                                                           size_t elem_size) {
+SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queue,
+                                                          size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   if (SHMDS_UNLIKELY(!queue) ||
       SHMDS_UNLIKELY(view->consumer.front !=
@@ -132,134 +172,176 @@ static inline shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* que
 #define SHMDS_THREAD_LOCAL _Thread_local
 #endif
 
-/* What a thread remembers of a queue that it used: its own lane there. */
+/* What the thread remembers: first the queue asked for last, at an address that needs no look at
+ * the queue, since an operation waits for little else than one load after the other. Then all, in
+ * places that the low bits of their keys tell. */
 typedef struct shmds_queue_memory {
-  uint64_t queue;
-  uint64_t stamp;
-  const shmds_queue_pass* pass;
-  uint64_t* record;
-  uint32_t epoch;
+  shmds_queue_pass last;
+  shmds_queue_pass all[8];
 } shmds_queue_memory;
 
-/* Asks the library for this thread's lane; NULL when it has none of its own. */
-static inline uint64_t* shmds_queue_ask_lane_inline(shmds_queue* queue,
-                                                    const shmds_queue_view* view,
-                                                    shmds_queue_memory* memory) {
-  const shmds_queue_pass* pass = shmds_queue_own_lane(queue);
-  if (pass == NULL || pass->lane >= view->lane_count) {
+/* One in each shared object at least, in C one in each translation unit: all know the same lane. */
+static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory __attribute__((unused));
+
+/* Finds the thread's pass for a queue that is not the one asked for last, or asks the library for
+ * it; NULL when the thread has no lane of its own now. */
+static inline const shmds_queue_pass* shmds_queue_find_pass_inline(shmds_queue* queue, uint64_t key,
+                                                                   shmds_queue_memory* memory) {
+  shmds_queue_pass* pass = &memory->all[key % 8];
+  if (SHMDS_LIKELY(pass->key == key)) {
+    return pass;
+  }
+  if (!shmds_queue_own_lane(queue, pass)) {
     return NULL;
   }
-  memory->queue = view->id;
-  memory->stamp = __atomic_load_n(&pass->stamp, __ATOMIC_RELAXED);
-  memory->pass = pass;
-  /* A lane is eight words: owner, record, refusals, and room. */
-  memory->record = view->lanes + UINT64_C(8) * pass->lane + 1;
-  memory->epoch = __atomic_load_n(view->epoch, __ATOMIC_RELAXED);
-  return memory->record;
-}
-
-/* The record of the calling thread's own lane; NULL when it has none. */
-static inline uint64_t* shmds_queue_lane_inline(shmds_queue* queue, const shmds_queue_view* view) {
-  static SHMDS_THREAD_LOCAL shmds_queue_memory memories[8];
-  shmds_queue_memory* memory = &memories[view->id % 8];
-  if (SHMDS_LIKELY(memory->queue == view->id &&
-                   /* Not inherited from the parent, and still this thread's. */
-                   memory->epoch == __atomic_load_n(view->epoch, __ATOMIC_RELAXED) &&
-                   memory->stamp == __atomic_load_n(&memory->pass->stamp, __ATOMIC_RELAXED))) {
-    return memory->record;
-  }
-  return shmds_queue_ask_lane_inline(queue, view, memory);
-}
-
-/* The spare slot of a lane at rest; anything from slot_count on when it is none. */
-static inline uint64_t shmds_queue_spare_inline(const uint64_t* record) {
-  /* An idle record is the slot's number above 31 zeros: others turn out too large. */
-  const uint64_t bits = __atomic_load_n(record, __ATOMIC_RELAXED);
-  return bits >> 31 | bits << 33;
+  memory->last = *pass;
+  return pass;
 }
 
 /* Exchanges slot s at the first look, or changes nothing: side 0 is the tail, where full words
- * come to be, side 1 the head. Returns the slot got for s; from slot_count on: nothing done. */
-static inline uint64_t shmds_queue_exchange_inline(const shmds_queue_view* view, uint64_t* record,
-                                                   uint64_t* hint, uint64_t side, uint64_t s) {
+ * come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done. */
+SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts, uint64_t* record,
+                                                  uint64_t* hint, uint64_t side, uint64_t s) {
   /* Acquire: pairs with the Release below; the words before the hint are seen as passed. */
   const uint64_t at = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
-  const uint64_t index = at & view->index_mask;
+  const uint64_t index = at & parts->index_mask;
   /* The word to be found is this, and the number of a slot that exists. */
-  const uint64_t wanted = ((at - index) << view->lap_shift) + (side != 0 ? view->unit : 0);
+  const uint64_t wanted = at - index + (side != 0 ? parts->unit : 0);
   /* Neighbours lie on different lines. */
-  uint64_t* cell = view->words + ((index << 3 & view->word_mask) | index >> view->place_shift);
+  uint64_t* cell = parts->words + (at * 9 & parts->word_mask);
+  uint64_t next = at + 1;
   uint64_t word = 0;
   uint64_t j = 0;
-  if (SHMDS_UNLIKELY(index >= view->capacity)) {
-    return UINT64_MAX;
+  if (SHMDS_UNLIKELY(index >= parts->last_index)) {
+    if (index > parts->last_index) {
+      return UINT64_MAX;
+    }
+    next = at - index + 2 * parts->unit;
   }
   word = __atomic_load_n(cell, __ATOMIC_SEQ_CST);
   j = word - wanted;
-  if (SHMDS_UNLIKELY(j >= view->slot_count)) {
+  if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
     return UINT64_MAX;
   }
   /* Say which two slots are in play before either can change hands. */
-  __atomic_store_n(record, UINT64_C(1) << 62 | s << 31 | j, __ATOMIC_RELEASE);
+  __atomic_store_n(record, UINT64_C(1) << 62 | j << 31 | s, __ATOMIC_RELEASE);
   /* The linearisation point; it publishes the payload. */
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &word, wanted + view->unit + s, false,
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &word, wanted + parts->unit + s, false,
                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
-    __atomic_store_n(record, s << 31, __ATOMIC_RELEASE);
+    __atomic_store_n(record, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
-  __atomic_store_n(record, j << 31, __ATOMIC_RELEASE);
+  __atomic_store_n(record, j, __ATOMIC_RELEASE);
   /* Never ahead of the truth: this position is passed, and all before it were. */
-  __atomic_store_n(hint,
-                   SHMDS_LIKELY(index + 1 < view->capacity) ? at + 1 : (at | view->index_mask) + 1,
-                   __ATOMIC_RELEASE);
+  __atomic_store_n(hint, next, __ATOMIC_RELEASE);
   return j;
 }
 
-/* Wakes whoever sleeps on a side. */
-static inline shmds_status shmds_queue_wake_inline(shmds_queue* queue, const uint32_t* sleepers) {
+/* Whether somebody may sleep who has to be woken now that something was published. */
+SHMDS_INLINE bool shmds_queue_has_sleepers_inline(const shmds_wait_word* sleepers) {
 #if !defined(__x86_64__)
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
-  if (SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0)) {
-    return shmds_queue_wake(queue);
-  }
-  return SHMDS_OK;
+  return SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0);
 }
 
-/** shmds_queue_enqueue in line. `elem_size` is the queue's element size, best a constant. */
-static inline shmds_status shmds_queue_enqueue_inline(shmds_queue* queue, const void* element,
-                                                      size_t elem_size) {
+/* Enqueues with a pass that stands, if that can be done in line. */
+SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, const shmds_queue_pass* pass,
+                                                  const void* element, size_t elem_size) {
+  const shmds_queue_parts* parts = &pass->parts;
+  uint64_t* record = pass->record;
+  /* At rest, a lane's record is the number of its spare slot. */
+  const uint64_t spare = __atomic_load_n(record, __ATOMIC_RELAXED);
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
+  /* The payload first, while the slot is this lane's alone. */
+  shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
+  if (SHMDS_UNLIKELY(shmds_queue_exchange_inline(parts, record, &parts->ends->tail, 0, spare) ==
+                     UINT64_MAX)) {
+    return false;
+  }
+  if (shmds_queue_has_sleepers_inline(&parts->ends->items)) {
+    (void)!shmds_queue_wake(queue);
+  }
+  return true;
+}
+
+/* Dequeues with a pass that stands, if that can be done in line. */
+SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, const shmds_queue_pass* pass,
+                                                  void* element, size_t elem_size) {
+  const shmds_queue_parts* parts = &pass->parts;
+  uint64_t* record = pass->record;
+  const uint64_t spare = __atomic_load_n(record, __ATOMIC_RELAXED);
+  uint64_t slot = 0;
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
+  slot = shmds_queue_exchange_inline(parts, record, &parts->ends->head, 1, spare);
+  if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
+    return false;
+  }
+  /* The exchange made the slot this lane's spare: nobody writes it now. */
+  memcpy(element, parts->slots + slot * elem_size, elem_size);
+  if (shmds_queue_has_sleepers_inline(&parts->ends->space)) {
+    (void)!shmds_queue_wake(queue);
+  }
+  return true;
+}
+
+/**
+ * What of `shmds_queue_enqueue` can be done in line: true if the element went in. False says
+ * nothing; the library has to be asked then.
+ *
+ * Never hands `element` on, so that a compiler may keep it in registers.
+ *
+ * @param queue not NULL
+ * @param elem_size the queue's element size, best known to the compiler
+ */
+SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void* element,
+                                                 size_t elem_size) {
   const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
-  uint64_t* record = shmds_queue_lane_inline(queue, view);
-  if (SHMDS_LIKELY(record != NULL)) {
-    const uint64_t spare = shmds_queue_spare_inline(record);
-    if (SHMDS_LIKELY(spare < view->slot_count)) {
-      /* The payload first, while the slot is this lane's alone. */
-      memcpy(view->slots + spare * elem_size, element, elem_size);
-      if (SHMDS_LIKELY(shmds_queue_exchange_inline(view, record, view->tail, 0, spare) <
-                       view->slot_count)) {
-        return shmds_queue_wake_inline(queue, view->items);
-      }
-    }
+  shmds_queue_memory* memory = &shmds_queue_thread_memory;
+  const shmds_queue_pass* pass = NULL;
+  /* Another key than the thread knows: another queue, a forked child, a thread that is ending. */
+  const uint64_t key = __atomic_load_n(&view->key, __ATOMIC_RELAXED);
+  if (SHMDS_LIKELY(memory->last.key == key)) {
+    return shmds_queue_enqueue_with_inline(queue, &memory->last, element, elem_size);
+  }
+  pass = shmds_queue_find_pass_inline(queue, key, memory);
+  return pass && shmds_queue_enqueue_with_inline(queue, pass, element, elem_size);
+}
+
+/** What of `shmds_queue_dequeue` can be done in line; see `shmds_queue_try_enqueue_inline`. */
+SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* element,
+                                                 size_t elem_size) {
+  const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
+  shmds_queue_memory* memory = &shmds_queue_thread_memory;
+  const shmds_queue_pass* pass = NULL;
+  const uint64_t key = __atomic_load_n(&view->key, __ATOMIC_RELAXED);
+  if (SHMDS_LIKELY(memory->last.key == key)) {
+    return shmds_queue_dequeue_with_inline(queue, &memory->last, element, elem_size);
+  }
+  pass = shmds_queue_find_pass_inline(queue, key, memory);
+  return pass && shmds_queue_dequeue_with_inline(queue, pass, element, elem_size);
+}
+
+/** `shmds_queue_enqueue`. `elem_size` is the queue's element size, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_queue_enqueue_inline(shmds_queue* queue, const void* element,
+                                                     size_t elem_size) {
+  if (SHMDS_LIKELY(queue && element) &&
+      SHMDS_LIKELY(shmds_queue_try_enqueue_inline(queue, element, elem_size))) {
+    return SHMDS_OK;
   }
   return shmds_queue_enqueue(queue, element);
 }
 
-/** shmds_queue_dequeue in line. `elem_size` is the queue's element size, best a constant. */
-static inline shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* element,
-                                                      size_t elem_size) {
-  const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
-  uint64_t* record = shmds_queue_lane_inline(queue, view);
-  if (SHMDS_LIKELY(record != NULL)) {
-    const uint64_t spare = shmds_queue_spare_inline(record);
-    if (SHMDS_LIKELY(spare < view->slot_count)) {
-      const uint64_t slot = shmds_queue_exchange_inline(view, record, view->head, 1, spare);
-      if (SHMDS_LIKELY(slot < view->slot_count)) {
-        /* The exchange made the slot this lane's spare: nobody writes it now. */
-        memcpy(element, view->slots + slot * elem_size, elem_size);
-        return shmds_queue_wake_inline(queue, view->space);
-      }
-    }
+/** `shmds_queue_dequeue`. `elem_size` is the queue's element size, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* element,
+                                                     size_t elem_size) {
+  if (SHMDS_LIKELY(queue && element) &&
+      SHMDS_LIKELY(shmds_queue_try_dequeue_inline(queue, element, elem_size))) {
+    return SHMDS_OK;
   }
   return shmds_queue_dequeue(queue, element);
 }

@@ -10,7 +10,9 @@ use shmds::segment::layout::{
 use shmds::segment::{Intent, Options, WAITERS};
 use shmds::structures::Attachment;
 use shmds::structures::atomic::{self, Atomic, Word};
-use shmds::structures::queue::{Header as QueueHeader, Lane, Plan, PlanError, RingParams};
+use shmds::structures::queue::{
+    Header as QueueHeader, Lane, Plan, PlanError, QueueEnds, RingParams,
+};
 use shmds::table::{Fields, Found, Kind, Place, State, Table};
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -119,7 +121,12 @@ fn the_layout_types_are_as_documented() {
     let lane = fields!(Lane: owner record refused);
     check_fields("### Queue lane", &lane, size_of::<Lane>());
     let queue = fields!(QueueHeader: elem_size elem_align capacity home_lanes lanes slot_bits
-        index_bits lanes_offset words_offset slots_offset tail head items space);
+        lanes_offset words_offset slots_offset);
+    let mut ends = fields!(QueueEnds: tail head items space);
+    for (_, offset, _) in &mut ends {
+        *offset += offset_of!(QueueHeader, ends);
+    }
+    let queue = [&queue[..], &ends].concat();
     check_fields("### Queue header", &queue, size_of::<QueueHeader>());
 }
 
@@ -388,8 +395,7 @@ fn a_queue_starts_and_changes_as_documented() {
         }
     };
     let plan = plan(8, CAPACITY, ATTACHMENTS);
-    let place =
-        |index: u64| plan.words_offset + 8 * (8 * index % plan.words + 8 * index / plan.words);
+    let place = |index: u64| plan.words_offset + 8 * (9 * index % plan.words);
     assert_eq!(plan.words, 128);
     for index in 0..CAPACITY {
         assert_eq!(word(place(index)), index, "the word for index {index}");

@@ -17,6 +17,7 @@
 #include "shmds.h"
 #include "shmds/detail.hpp"
 #include "shmds/timeout.hpp"
+#include "shmds_inline.h"
 
 namespace shmds::detail {
 
@@ -203,18 +204,19 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
 
   /// Puts a copy of `value` at the end.
   /// @return false, with nothing changed, if the queue is full
-  [[nodiscard]] bool enqueue(const T& value) noexcept {
-    return shmds_queue_enqueue(handle_, &value) == SHMDS_OK;
+  [[nodiscard, gnu::always_inline]] bool enqueue(const T& value) noexcept {
+    return shmds_queue_try_enqueue_inline(handle_, &value, sizeof(T)) ||
+           enqueue_by_call(handle_, value);
   }
 
   /// Takes the oldest element.
   /// @return the element, nothing if the queue is empty
-  [[nodiscard]] std::optional<T> dequeue() noexcept {
+  [[nodiscard, gnu::always_inline]] std::optional<T> dequeue() noexcept {
     // Not straight into the optional: returning one that is already filled on
     // one path costs more than the copy.
     shmds::detail::storage<T> out;
-    if (shmds_queue_dequeue(handle_, &out) != SHMDS_OK) {
-      return std::nullopt;
+    if (!shmds_queue_try_dequeue_inline(handle_, &out, sizeof(T))) [[unlikely]] {
+      return dequeue_by_call(handle_);
     }
     return out.value;
   }
@@ -222,8 +224,15 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   /// Takes the oldest element.
   /// @param[out] value the element; untouched if the queue is empty
   /// @return false if the queue is empty
-  [[nodiscard]] bool dequeue(T& value) noexcept {
-    return shmds_queue_dequeue(handle_, &value) == SHMDS_OK;
+  [[nodiscard, gnu::always_inline]] bool dequeue(T& value) noexcept {
+    if (!shmds_queue_try_dequeue_inline(handle_, &value, sizeof(T))) [[unlikely]] {
+      const auto found = dequeue_by_call(handle_);
+      if (!found) {
+        return false;
+      }
+      value = *found;
+    }
+    return true;
   }
 
   /// Puts copies of `values` at the end, in their order, as many as there is room
@@ -370,6 +379,20 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
       : span_type(segment, shmds::detail::offset_in(segment, shmds_queue_slots(handle)),
                   shmds_queue_capacity(handle)),
         handle_(handle) {}
+
+  // What cannot be done in line. Not members, and by value, so that callers may keep the handle
+  // and the element in registers.
+  [[gnu::cold, gnu::noinline]] static bool enqueue_by_call(shmds_queue* handle, T value) noexcept {
+    return shmds_queue_enqueue(handle, &value) == SHMDS_OK;
+  }
+  [[gnu::cold, gnu::noinline]] static std::optional<T> dequeue_by_call(
+      shmds_queue* handle) noexcept {
+    shmds::detail::storage<T> out;
+    if (shmds_queue_dequeue(handle, &out) != SHMDS_OK) {
+      return std::nullopt;
+    }
+    return out.value;
+  }
 
   bool enqueue_in(const T& value, std::uint64_t timeout_ns) {
     return shmds::detail::check_or(shmds_queue_enqueue_wait(handle_, &value, timeout_ns),

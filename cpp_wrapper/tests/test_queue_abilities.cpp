@@ -1,5 +1,6 @@
 // What a queue does beyond one element at a time: bulk, waiting, statistics. The
 // slots that are held in place are in test_queue_slots.cpp.
+#include <dlfcn.h>
 #include <time.h>
 
 #include <algorithm>
@@ -56,10 +57,12 @@ struct alignas(256) aligned {
 
 // Whether somebody sleeps until an element comes, or did.
 bool awaits_an_element(const ints& queue) {
-  return __atomic_load_n(shmds_queue_get_view(queue.native_handle())->items, __ATOMIC_SEQ_CST) != 0;
+  return __atomic_load_n(&shmds_queue_get_view(queue.native_handle())->parts.ends->items,
+                         __ATOMIC_SEQ_CST) != 0;
 }
 bool awaits_room(const ints& queue) {
-  return __atomic_load_n(shmds_queue_get_view(queue.native_handle())->space, __ATOMIC_SEQ_CST) != 0;
+  return __atomic_load_n(&shmds_queue_get_view(queue.native_handle())->parts.ends->space,
+                         __ATOMIC_SEQ_CST) != 0;
 }
 
 // What `wait` finds in an empty queue into which 5 is put as soon as it sleeps.
@@ -550,4 +553,36 @@ TEST_CASE("threads of two translation units use one queue object", "[queue]") {
     elsewhere::finish(std::move(taken));
   }
   CHECK(queue.empty());
+}
+
+TEST_CASE("two shared objects use one lane in a thread, and one may be unloaded", "[queue]") {
+  const segment_name name;
+  posix_shm shm(name, 1000);
+  shm_queue<long> queue(shm, "queue", 5);
+  for (int round = 0; round < 3; ++round) {
+    void* plugin = dlopen(QUEUE_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    REQUIRE(plugin != nullptr);
+    const auto enqueue =
+        reinterpret_cast<shmds_status (*)(shmds_queue*, long)>(dlsym(plugin, "plugin_enqueue"));
+    const auto dequeue =
+        reinterpret_cast<shmds_status (*)(shmds_queue*, long*)>(dlsym(plugin, "plugin_dequeue"));
+    REQUIRE(enqueue != nullptr);
+    REQUIRE(dequeue != nullptr);
+    for (long value = 0; value < 20; ++value) {
+      long seen = -1;
+      CHECK(queue.enqueue(value));
+      CHECK(dequeue(queue.native_handle(), &seen) == SHMDS_OK);
+      CHECK(seen == value);
+      CHECK(enqueue(queue.native_handle(), value + 1) == SHMDS_OK);
+      CHECK(queue.dequeue() == value + 1);
+    }
+    CHECK(queue.stats().lanes_in_use == (round == 0 ? 1 : 2));
+    std::jthread([&] {
+      CHECK(enqueue(queue.native_handle(), 7) == SHMDS_OK);
+      CHECK(queue.dequeue() == 7);
+    }).join();
+    CHECK(dlclose(plugin) == 0);
+  }
+  // The lane of the threads that ended is kept for the next one.
+  CHECK(queue.stats().lanes_in_use == 2);
 }

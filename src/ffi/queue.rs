@@ -513,19 +513,22 @@ pub unsafe extern "C" fn shmds_queue_get_view(queue: *const shmds_queue) -> *con
     })
 }
 
-/// The calling thread's own lane of a queue, for `shmds_inline.h`; NULL if it has none
-/// now and operations have to go through the library. The lane is the thread's for as
-/// long as the stamp stays what it is and the process does not fork.
+/// The calling thread's own lane of a queue, for `shmds_inline.h`. `*pass` is the
+/// thread's to use for as long as its key is the one in the queue's view; untouched if
+/// the thread has no lane of its own now, and operations have to go through the library.
+///
+/// @return whether it has one; false for NULL.
 ///
 /// # Safety
 ///
-/// `queue` is NULL or open.
+/// `queue` is NULL or open, `pass` NULL or valid.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shmds_queue_own_lane(queue: *mut shmds_queue) -> *const Pass {
-    getter(core::ptr::null(), || {
+pub unsafe extern "C" fn shmds_queue_own_lane(queue: *mut shmds_queue, pass: *mut Pass) -> bool {
+    getter(false, || {
         // SAFETY: as promised to us.
-        let queue = unsafe { structure::<Queue, _>(queue) }?;
-        Some(core::ptr::from_ref(queue.pass().ok()??))
+        let (queue, pass) = unsafe { (structure::<Queue, _>(queue)?, output(pass, "pass").ok()?) };
+        pass.write(queue.pass().ok()??);
+        Some(true)
     })
 }
 

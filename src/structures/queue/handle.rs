@@ -1,15 +1,17 @@
 //! An open queue: the ring, and the lanes through which this process uses it.
 
-use super::lanes::{LaneGuard, Lanes, Pass, Pin};
-use super::view::QueueView;
+use super::lanes::{LaneGuard, Lanes, Pin, new_key};
+use super::view::{Pass, QueueView};
 use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
 use crate::raw::Region;
-use crate::segment::{Owner, Segment, fork};
+use crate::segment::fork::{self, Inherited};
+use crate::segment::{Owner, Segment};
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
@@ -270,9 +272,13 @@ impl Queue {
     }
 
     fn pin(&self, taken: bool) -> Result<Pin> {
-        let pin = self
-            .lanes
-            .pin(&self.ring, self.segment(), &self.name, taken);
+        let pin = self.lanes.pin(
+            &self.view.key,
+            &self.ring,
+            self.segment(),
+            &self.name,
+            taken,
+        );
         pin.map_err(|error| self.about_the_queue(error))
     }
 
@@ -323,10 +329,18 @@ impl Queue {
         self.space().wake();
     }
 
-    /// The pass of this thread's own lane, if it can have one.
-    pub fn pass(&self) -> Result<Option<&'static Pass>> {
-        let pass = self.lanes.pass(&self.ring, self.segment());
-        pass.map_err(|error| self.about_the_queue(error))
+    /// The pass for this thread's own lane, if it can have one.
+    pub fn pass(&self) -> Result<Option<Pass>> {
+        let obtained = self
+            .lanes
+            .obtain_lane(&self.view.key, &self.ring, self.segment());
+        let obtained = obtained.map_err(|error| self.about_the_queue(error))?;
+        let pass = |(key, lane)| {
+            let record = self.ring.record(lane)?;
+            let parts = self.view.parts;
+            Some(Pass { key, record, parts })
+        };
+        Ok(obtained.and_then(pass))
     }
 
     /// What has happened to the queue so far.
@@ -348,13 +362,13 @@ impl Queue {
     /// Where consumers sleep.
     #[inline]
     fn items(&self) -> &WaitWord {
-        &self.ring.header().items
+        &self.ring.header().ends.items
     }
 
     /// Where producers sleep.
     #[inline]
     fn space(&self) -> &WaitWord {
-        &self.ring.header().space
+        &self.ring.header().ends.space
     }
 
     #[inline]
@@ -365,9 +379,13 @@ impl Queue {
     /// See [`Lanes::enter`].
     #[inline]
     fn enter_until(&self, limit: Option<Deadline>) -> Result<LaneGuard<'_>> {
-        let lane = self
-            .lanes
-            .enter(&self.ring, self.segment(), &self.name, limit);
+        let lane = self.lanes.enter(
+            &self.view.key,
+            &self.ring,
+            self.segment(),
+            &self.name,
+            limit,
+        );
         lane.map_err(|error| self.about_the_queue(error))
     }
 
@@ -426,8 +444,20 @@ impl Queue {
     }
 }
 
+// SAFETY: stores to the key only.
+unsafe impl Inherited for Queue {
+    fn forget(&self) {
+        // What threads of the parent remember, the child's one included, is void here.
+        let key = new_key(self.view.key.load(Relaxed));
+        self.view.key.store(key, Relaxed);
+    }
+}
+
 impl Drop for Queue {
     fn drop(&mut self) {
+        let process = fork::lock_process();
+        fork::unwatch(&process, NonNull::from(self as &dyn Inherited));
+        drop(process);
         self.lanes.leave(&self.ring);
     }
 }
@@ -539,7 +569,11 @@ impl Structure for Queue {
 
     fn into_handle(self) -> Handle {
         let queue = Arc::new(self);
-        queue.lanes.opened();
+        queue.lanes.opened(&queue.view.key);
+        let process = fork::lock_process();
+        // SAFETY: counted and never moved; `drop` ends it.
+        unsafe { fork::watch(&process, NonNull::from(&*queue as &dyn Inherited)) };
+        drop(process);
         Handle::Queue(queue)
     }
 

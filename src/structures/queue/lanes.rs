@@ -14,8 +14,8 @@ use super::ring::Ring;
 use crate::error::{Error, Result};
 use crate::segment::{NOBODY, Owner, Segment, fork};
 use crate::structures::wait::Deadline;
-use core::cell::{RefCell, UnsafeCell};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::cell::{Cell, RefCell, UnsafeCell};
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::ffi::CStr;
 
@@ -29,16 +29,21 @@ const PATIENCE: u32 = 1 << 12;
 /// How often a thread gives way to others of its process before it sleeps.
 const YIELDS: u32 = 64;
 
-/// A thread's own lane of one queue, as other code may cache it.
+/// Number of places in which a thread remembers its lanes; the low bits of a key say
+/// which, so that queues opened one after the other do not share one.
+const PLACES: u64 = 8;
+
+/// The next key, but for its place.
+static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
+
+/// A key that neither this process nor one that it was forked from has had before, for
+/// the place of `place`, which may be the key that this one replaces.
 ///
-/// Belongs to the library for ever; `stamp` changes when the lane is no longer
-/// that thread's, and no stamp is used twice.
-#[repr(C)]
-pub struct Pass {
-    /// 0 while it stands for nothing.
-    pub stamp: AtomicU64,
-    /// Number of the lane.
-    pub lane: AtomicU32,
+/// A queue's key changes when threads may be wrong in what they remember: in a forked
+/// child, and when a thread ends.
+pub fn new_key(place: u64) -> u64 {
+    // Relaxed: only its being unique matters.
+    NEXT_KEY.fetch_add(1, Ordering::Relaxed) * PLACES + place % PLACES
 }
 
 /// What a thread knows of one queue.
@@ -46,7 +51,7 @@ struct Held {
     queue: u64,
     epoch: u32,
     /// `None`: no lane was free; operations until asking again are in `patience`.
-    pass: Option<&'static Pass>,
+    lane: Option<u32>,
     patience: u32,
 }
 
@@ -55,54 +60,69 @@ struct Thread(Vec<Held>);
 
 thread_local! {
     static THREAD: RefCell<Thread> = const { RefCell::new(Thread(Vec::new())) };
+    /// {key, lane} by the place of the key, so that the thread need not look it up.
+    static MEMORY: [Cell<(u64, usize)>; PLACES as usize] =
+        const { [const { Cell::new((0, 0)) }; PLACES as usize] };
 }
 
 impl Thread {
-    /// Position of what it knows of a queue; what an ancestor process knew is forgotten.
-    fn position(&mut self, queue: u64) -> Option<usize> {
-        let found = self.0.iter().position(|held| held.queue == queue)?;
-        if self.0[found].epoch == fork::epoch() {
-            return Some(found);
+    /// What it knows of a queue; what an ancestor process knew is forgotten.
+    fn about(&mut self, queue: u64) -> &mut Held {
+        let epoch = fork::epoch();
+        let found = self.0.iter().position(|held| held.queue == queue);
+        let at = found.unwrap_or_else(|| {
+            self.forget_closed();
+            self.0.push(Held::nothing(queue, epoch));
+            self.0.len() - 1
+        });
+        let held = &mut self.0[at];
+        if held.epoch != epoch {
+            *held = Held::nothing(queue, epoch);
         }
-        self.0.swap_remove(found);
-        None
+        held
     }
-}
 
-impl Thread {
     /// Drops what it knows of queues that are closed.
     fn forget_closed(&mut self) {
         with_process(|process, _| {
-            self.0.retain(|held| {
-                let open = process.open.iter().any(|(id, _)| *id == held.queue);
-                if let (Some(pass), false) = (held.pass, open) {
-                    pass.stamp.store(0, Ordering::Relaxed);
-                    process.spare.push(pass);
-                }
-                open
-            });
+            let is_open = |held: &Held| process.open.iter().any(|open| open.id == held.queue);
+            self.0.retain(is_open);
         });
+    }
+}
+
+impl Held {
+    fn nothing(queue: u64, epoch: u32) -> Self {
+        Self {
+            queue,
+            epoch,
+            lane: None,
+            patience: 0,
+        }
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
         for held in self.0.drain(..) {
-            if let (Some(pass), true) = (held.pass, held.epoch == fork::epoch()) {
-                return_lane(held.queue, pass);
+            if let (Some(lane), true) = (held.lane, held.epoch == fork::epoch()) {
+                return_lane(held.queue, lane);
             }
         }
     }
 }
 
+/// A queue that is open.
+struct Open {
+    id: u64,
+    lanes: *const Lanes,
+    key: *const AtomicU64,
+}
+
 /// What the process knows of all queues; under the process lock.
 struct Process {
     next_id: u64,
-    next_stamp: u64,
-    /// Queues that are open, by id.
-    open: Vec<(u64, *const Lanes)>,
-    /// Passes that stand for nothing.
-    spare: Vec<&'static Pass>,
+    open: Vec<Open>,
 }
 
 struct Locked(UnsafeCell<Process>);
@@ -112,9 +132,7 @@ unsafe impl Sync for Locked {}
 
 static PROCESS: Locked = Locked(UnsafeCell::new(Process {
     next_id: 1,
-    next_stamp: 1,
     open: Vec::new(),
-    spare: Vec::new(),
 }));
 
 fn with_process<R>(change: impl FnOnce(&mut Process, &fork::ProcessGuard) -> R) -> R {
@@ -124,16 +142,16 @@ fn with_process<R>(change: impl FnOnce(&mut Process, &fork::ProcessGuard) -> R) 
 }
 
 /// Takes a lane back from a thread that ends.
-fn return_lane(queue: u64, pass: &'static Pass) {
+fn return_lane(queue: u64, lane: u32) {
     with_process(|process, _| {
-        pass.stamp.store(0, Ordering::Relaxed);
-        let open = process.open.iter().find(|(id, _)| *id == queue);
-        if let Some(&(_, lanes)) = open {
-            // SAFETY: a queue leaves the list before it is dropped; the process lock is held.
-            let kept = unsafe { &mut *(*lanes).kept.get() };
-            kept.idle.push(pass.lane.load(Ordering::Relaxed));
-        }
-        process.spare.push(pass);
+        let Some(open) = process.open.iter().find(|open| open.id == queue) else {
+            return;
+        };
+        // SAFETY: a queue leaves the list before it is dropped; the process lock is held.
+        let (key, kept) = unsafe { (&*open.key, &mut *(*open.lanes).kept.get()) };
+        // What the thread still remembers is void from here on. Relaxed: it is this thread.
+        key.store(new_key(key.load(Ordering::Relaxed)), Ordering::Relaxed);
+        kept.idle.push(lane);
     });
 }
 
@@ -215,9 +233,16 @@ impl Lanes {
         }
     }
 
-    /// Makes the queue known to threads that end; it stays where it is until [`Lanes::leave`].
-    pub fn opened(&self) {
-        with_process(|process, _| process.open.push((self.id, self)));
+    /// Makes the queue known to threads that end; it and its key stay where they are
+    /// until [`Lanes::leave`].
+    pub fn opened(&self, key: &AtomicU64) {
+        with_process(|process, _| {
+            process.open.push(Open {
+                id: self.id,
+                lanes: self,
+                key,
+            });
+        });
     }
 
     /// Never used twice in a process.
@@ -231,73 +256,62 @@ impl Lanes {
     #[inline]
     pub fn enter<'a>(
         &'a self,
+        key: &AtomicU64,
         ring: &'a Ring,
         segment: &Segment,
         name: &CStr,
         limit: Option<Deadline>,
     ) -> Result<LaneGuard<'a>> {
-        if let Some(lane) = self.own_lane() {
+        if let Some(lane) = own_lane(key) {
             return Ok(LaneGuard { lane, taken: None });
         }
-        self.enter_slowly(ring, segment, name, limit)
-    }
-
-    /// The lane that this thread has, if it has one.
-    #[inline]
-    fn own_lane(&self) -> Option<usize> {
-        let epoch = fork::epoch();
-        let find = |thread: &RefCell<Thread>| {
-            let thread = thread.try_borrow().ok()?;
-            let held = thread.0.iter().find(|held| held.queue == self.id)?;
-            let pass = held.pass.filter(|_| held.epoch == epoch)?;
-            Some(pass.lane.load(Ordering::Relaxed) as usize)
-        };
-        THREAD.try_with(find).ok().flatten()
-    }
-
-    /// The pass of this thread's own lane, taking one if it can be had.
-    pub fn pass(&self, ring: &Ring, segment: &Segment) -> Result<Option<&'static Pass>> {
-        let me = segment.me()?;
-        if ring.shared_lanes_only() {
-            return Ok(None);
-        }
-        let obtain = |thread: &RefCell<Thread>| {
-            let mut thread = thread.try_borrow_mut().ok()?;
-            let at = thread.position(self.id).unwrap_or_else(|| {
-                thread.forget_closed();
-                thread.0.push(Held {
-                    queue: self.id,
-                    epoch: fork::epoch(),
-                    pass: None,
-                    patience: 0,
-                });
-                thread.0.len() - 1
-            });
-            let held = &mut thread.0[at];
-            if held.pass.is_none() && held.patience == 0 {
-                held.pass = self.new_pass(ring, segment, me);
-                held.patience = PATIENCE;
-            }
-            held.patience -= u32::from(held.pass.is_none());
-            held.pass
-        };
-        // A thread that is ending has no list any more, and needs no lane of its own.
-        Ok(THREAD.try_with(obtain).ok().flatten())
+        self.enter_slowly(key, ring, segment, name, limit)
     }
 
     #[cold]
     fn enter_slowly<'a>(
         &'a self,
+        key: &AtomicU64,
         ring: &'a Ring,
         segment: &Segment,
         name: &CStr,
         limit: Option<Deadline>,
     ) -> Result<LaneGuard<'a>> {
-        if let Some(pass) = self.pass(ring, segment)? {
-            let lane = pass.lane.load(Ordering::Relaxed) as usize;
-            return Ok(LaneGuard { lane, taken: None });
+        match self.obtain_lane(key, ring, segment)? {
+            Some((_, lane)) => Ok(LaneGuard { lane, taken: None }),
+            None => self.enter_for_one_operation(ring, segment, name, limit),
         }
-        self.enter_for_one_operation(ring, segment, name, limit)
+    }
+
+    /// This thread's own lane and the key that it stands under, taking one if it can be had.
+    pub fn obtain_lane(
+        &self,
+        key: &AtomicU64,
+        ring: &Ring,
+        segment: &Segment,
+    ) -> Result<Option<(u64, usize)>> {
+        let me = segment.me()?;
+        if ring.shared_lanes_only() {
+            return Ok(None);
+        }
+        // Before anything else: if it changes meanwhile, what is remembered here is void.
+        let key = key.load(Ordering::Relaxed);
+        let obtain = |thread: &RefCell<Thread>| {
+            let mut thread = thread.try_borrow_mut().ok()?;
+            let held = thread.about(self.id);
+            if held.lane.is_none() && held.patience == 0 {
+                held.lane = self.further_lane(ring, segment, me);
+                held.patience = PATIENCE;
+            }
+            held.patience -= u32::from(held.lane.is_none());
+            Some((key, held.lane? as usize))
+        };
+        // A thread that is ending has no list any more, and needs no lane of its own.
+        let obtained = THREAD.try_with(obtain).ok().flatten();
+        if let Some(memory) = obtained {
+            MEMORY.with(|memories| memories[(key % PLACES) as usize].set(memory));
+        }
+        Ok(obtained)
     }
 
     /// A lane that is no thread's own.
@@ -335,7 +349,14 @@ impl Lanes {
 
     /// A lane to hold on to, beside whatever this thread does meanwhile. To be told to
     /// [`Lanes::hold`], or given back by [`Lanes::unpin`].
-    pub fn pin(&self, ring: &Ring, segment: &Segment, name: &CStr, taken: bool) -> Result<Pin> {
+    pub fn pin(
+        &self,
+        key: &AtomicU64,
+        ring: &Ring,
+        segment: &Segment,
+        name: &CStr,
+        taken: bool,
+    ) -> Result<Pin> {
         let me = segment.me()?;
         // Relaxed: only its being unique matters.
         let stamp = NEXT_PIN.fetch_add(1, Ordering::Relaxed);
@@ -350,7 +371,7 @@ impl Lanes {
         }
         // Only a thread with a lane of its own may hold the home lane: others, itself
         // included, will need it before the slot is given back.
-        if !ring.shared_lanes_only() && self.own_lane().is_none() {
+        if !ring.shared_lanes_only() && own_lane(key).is_none() {
             return Err(self.busy(ring, name));
         }
         let guard = self.enter_for_one_operation(ring, segment, name, None)?;
@@ -440,23 +461,6 @@ impl Lanes {
         Some(lane)
     }
 
-    /// A lane for this thread to keep.
-    fn new_pass(&self, ring: &Ring, segment: &Segment, me: Owner) -> Option<&'static Pass> {
-        let lane = self.further_lane(ring, segment, me)?;
-        Some(with_process(|process, _| {
-            let pass = process.spare.pop().unwrap_or_else(|| {
-                Box::leak(Box::new(Pass {
-                    stamp: AtomicU64::new(0),
-                    lane: AtomicU32::new(0),
-                }))
-            });
-            process.next_stamp += 1;
-            pass.lane.store(lane, Ordering::Relaxed);
-            pass.stamp.store(process.next_stamp, Ordering::Relaxed);
-            pass
-        }))
-    }
-
     /// The home lane, if no other thread is on it.
     fn enter_home(&self, ring: &Ring, segment: &Segment, me: Owner) -> Option<LaneGuard<'_>> {
         let mine = u64::from(fork::epoch()) + 1;
@@ -488,7 +492,7 @@ impl Lanes {
 
     /// Gives all lanes back that this process took. No thread is inside.
     pub fn leave(&self, ring: &Ring) {
-        with_process(|process, _| process.open.retain(|(id, _)| *id != self.id));
+        with_process(|process, _| process.open.retain(|open| open.id != self.id));
         let mut ours = self.with_kept(|kept| core::mem::take(&mut kept.all));
         ours.retain(|&lane| (lane as usize) < ring.lanes());
         for lane in ours {
@@ -498,6 +502,17 @@ impl Lanes {
             }
         }
     }
+}
+
+/// The lane that this thread remembers under the key.
+#[inline]
+fn own_lane(key: &AtomicU64) -> Option<usize> {
+    // Relaxed: only this thread's ending, or its being a forked child, makes a difference.
+    let key = key.load(Ordering::Relaxed);
+    MEMORY.with(|memories| {
+        let (remembered, lane) = memories[(key % PLACES) as usize].get();
+        (remembered == key).then_some(lane)
+    })
 }
 
 /// Makes a lane ours, if its owner is still `before`, and puts it to rest if that

@@ -38,18 +38,28 @@ pub struct Header {
     pub home_lanes: AtomicU32,
     /// All lanes, home lanes first; at least 1. `capacity + lanes <= 2^31`.
     pub lanes: AtomicU32,
-    /// Low bits of a ring word that hold the slot index: ceil(log2(capacity + lanes)), at least 1.
+    /// Low bits of a ring word that hold the slot index: ceil(log2(capacity + lanes)), at least 6.
     pub slot_bits: AtomicU32,
-    /// Low bits of a hint that hold the index: ceil(log2(capacity)).
-    pub index_bits: AtomicU32,
+    /// Zero.
+    pub reserved_bits: AtomicU32,
     /// Where the lanes start, in bytes from the start of this header.
     pub lanes_offset: AtomicU64,
     /// Where the ring words start, likewise.
     pub words_offset: AtomicU64,
     /// Where the payload slots start, likewise; a multiple of max(64, `elem_align`).
     pub slots_offset: AtomicU64,
-    /// Hint {lap, index}: every position before it has been enqueued. May lag, never leads.
-    /// Lap above, index in the low `index_bits`.
+    /// Where the operations begin and end.
+    pub ends: QueueEnds,
+}
+
+// SAFETY: atomics only, so valid for all bit patterns; no padding.
+unsafe impl Shared for Header {}
+
+/// What changes in a queue's header; for shmds_inline.h.
+#[repr(C)]
+pub struct QueueEnds {
+    /// Hint {lap, index}: every position before it has been enqueued. May lag, never
+    /// leads. The lap where a ring word has it, the index below.
     pub tail: AtomicU64,
     /// Zero.
     pub reserved_tail: [AtomicU64; 7],
@@ -64,9 +74,6 @@ pub struct Header {
     /// Zero.
     pub reserved_wait: [AtomicU64; 7],
 }
-
-// SAFETY: atomics only, so valid for all bit patterns; no padding.
-unsafe impl Shared for Header {}
 
 /// The right to be inside an operation, and the one spare slot that goes with it.
 #[repr(C)]
@@ -85,11 +92,11 @@ pub struct Lane {
 // SAFETY: atomics only, so valid for all bit patterns; no padding.
 unsafe impl Shared for Lane {}
 
-/// A lane record: bits 62..64 the state, 31..62 slot `s`, 0..31 slot `j`.
+/// A lane record: bits 62..64 the state, 31..62 slot `j`, 0..31 slot `s`.
 ///
-/// State 0 is idle: the lane owns `s`, and `j` is zero. State 1 is in operation:
-/// the lane owns `s` if its CAS on the word that held `j` has not happened, and
-/// `j` if it has. Other states do not occur.
+/// State 0 is idle: the lane owns `s`, and `j` is zero, so the record is the slot's
+/// number. State 1 is in operation: the lane owns `s` if its CAS on the word that held
+/// `j` has not happened, and `j` if it has. Other states do not occur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Record {
     /// The lane owns this slot.
@@ -103,16 +110,16 @@ impl Record {
     #[inline]
     pub(super) const fn encode(self) -> u64 {
         match self {
-            Self::Idle(s) => s << 31,
-            Self::InOperation { s, j } => 1 << 62 | s << 31 | j,
+            Self::Idle(s) => s,
+            Self::InOperation { s, j } => 1 << 62 | j << 31 | s,
         }
     }
 
     /// What 64 bits from shared memory mean; `None` for what no lane writes.
     #[inline]
     pub(super) const fn decode(bits: u64) -> Option<Self> {
-        let s = bits >> 31 & (MOST_SLOTS - 1);
-        let j = bits & (MOST_SLOTS - 1);
+        let s = bits & (MOST_SLOTS - 1);
+        let j = bits >> 31 & (MOST_SLOTS - 1);
         match bits >> 62 {
             0 if j == 0 => Some(Self::Idle(s)),
             1 => Some(Self::InOperation { s, j }),
@@ -164,8 +171,6 @@ pub struct Plan {
     pub lanes: u32,
     /// See [`Header::slot_bits`].
     pub slot_bits: u32,
-    /// See [`Header::index_bits`].
-    pub index_bits: u32,
     /// Number of ring words, a power of two; `capacity` of them are in use.
     pub words: u64,
     /// See [`Header::lanes_offset`].
@@ -236,8 +241,8 @@ impl Plan {
             capacity,
             home_lanes: home_lanes as u32,
             lanes: lanes as u32,
-            slot_bits: ceil_log2(slots).max(1),
-            index_bits: ceil_log2(capacity),
+            // At least as many as tell the ring words apart (see `place`).
+            slot_bits: ceil_log2(slots).max(FEWEST_WORDS.ilog2()),
             words,
             lanes_offset,
             words_offset,
@@ -259,7 +264,6 @@ impl Plan {
         )
         .map_err(|_| Corrupt::Geometry)?;
         let sound = header.slot_bits.load(Relaxed) == plan.slot_bits
-            && header.index_bits.load(Relaxed) == plan.index_bits
             && header.lanes_offset.load(Relaxed) == plan.lanes_offset
             && header.words_offset.load(Relaxed) == plan.words_offset
             && header.slots_offset.load(Relaxed) == plan.slots_offset
@@ -268,11 +272,13 @@ impl Plan {
         sound.then_some(plan).ok_or(Corrupt::Geometry)
     }
 
-    /// Where the word for ring index `index` lies in the array of words: the bits
-    /// of the index rotated by three (there are 2^`word_bits` words), so that eight neighbours are on eight lines.
+    /// Where the word for ring index `index` lies in the array of `words` words, a power
+    /// of two: nine words after the one for the index before, so that neighbours are on
+    /// different lines. An odd factor leaves no word out. Only as many low bits of `index`
+    /// count as there are words, so a hint will do for it.
     #[inline]
-    pub(super) const fn place(words: usize, word_bits: u32, index: usize) -> usize {
-        (index << 3) & (words - 1) | index >> (word_bits - 3)
+    pub(super) const fn place(words: usize, index: usize) -> usize {
+        index.wrapping_mul(9) & (words - 1)
     }
 }
 
@@ -302,7 +308,6 @@ pub(super) fn init_planned(region: Region, plan: &Plan) -> Result<(), Corrupt> {
     header.home_lanes.store(plan.home_lanes, Relaxed);
     header.lanes.store(plan.lanes, Relaxed);
     header.slot_bits.store(plan.slot_bits, Relaxed);
-    header.index_bits.store(plan.index_bits, Relaxed);
     header.lanes_offset.store(plan.lanes_offset, Relaxed);
     header.words_offset.store(plan.words_offset, Relaxed);
     header.slots_offset.store(plan.slots_offset, Relaxed);
@@ -311,9 +316,8 @@ pub(super) fn init_planned(region: Region, plan: &Plan) -> Result<(), Corrupt> {
     let words = region
         .list::<AtomicU64>(plan.words_offset, plan.words)
         .ok_or(Corrupt::Geometry)?;
-    let word_bits = plan.words.trailing_zeros();
     for slot in 0..plan.capacity as usize {
-        let word = words.get(Plan::place(words.len(), word_bits, slot));
+        let word = words.get(Plan::place(words.len(), slot));
         word.ok_or(Corrupt::Geometry)?.store(slot as u64, Relaxed);
     }
     let lanes = region

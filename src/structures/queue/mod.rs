@@ -29,10 +29,9 @@ mod tests;
 mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
-pub use lanes::Pass;
-pub use layout::{Header, Lane, Params as RingParams, Plan, PlanError, init};
+pub use layout::{Header, Lane, Params as RingParams, Plan, PlanError, QueueEnds, init};
 pub use ring::{Ring, open};
-pub use view::QueueView;
+pub use view::{Pass, QueueParts, QueueView};
 
 /// How an operation on a sound queue ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -161,7 +161,7 @@ impl Ring {
     /// Notes each slot in question that lies in a ring word or is the spare of an idle lane.
     fn scan(&self, sightings: &mut Sightings) {
         for index in 0..self.capacity as usize {
-            let place = Plan::place(self.words.len(), self.word_bits, index);
+            let place = Plan::place(self.words.len(), index);
             let word = self.words.get(place);
             step();
             if let Some(word) = word {

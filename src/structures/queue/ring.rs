@@ -25,10 +25,9 @@ const WORTH_A_LOOK: u64 = 256;
 pub(super) fn step() {}
 
 /// A place in the endless sequence of elements: `lap * capacity + index`, kept as a hint
-/// keeps it, {lap, index} with the index in the low `index_bits`, so that no step divides.
-///
-/// Laps wrap. In a ring word they have 63 - `slot_bits` bits; here is room for more, whose
-/// excess means nothing and is shifted out before every comparison.
+/// keeps it: the lap where a ring word has it, 63 - `slot_bits` bits that wrap, and the index
+/// in the bits below. So no step divides, and a word compares with its position by one
+/// subtraction.
 #[derive(Clone, Copy)]
 pub(super) struct Position(pub(super) u64);
 
@@ -57,10 +56,6 @@ pub struct Ring {
     pub(super) slot_bits: u32,
     /// The bits of a position that hold the index.
     pub(super) index_mask: u64,
-    /// From the lap's place in a position up to its place in a ring word; at least 1.
-    pub(super) lap_shift: u32,
-    /// The number of words is two to this power.
-    pub(super) word_bits: u32,
     plan: Plan,
 }
 
@@ -85,10 +80,8 @@ pub fn open(region: Region) -> Result<Ring, Corrupt> {
         slots,
         capacity: plan.capacity,
         unit: 1 << plan.slot_bits,
-        word_bits: plan.words.trailing_zeros(),
         slot_bits: plan.slot_bits,
-        index_mask: (1 << plan.index_bits) - 1,
-        lap_shift: plan.slot_bits + 1 - plan.index_bits,
+        index_mask: (2 << plan.slot_bits) - 1,
         plan,
     })
 }
@@ -129,6 +122,12 @@ impl Ring {
         &self.plan
     }
 
+    /// Address of the lane's record; `None` past the last lane.
+    pub fn record(&self, lane: usize) -> Option<*mut AtomicU64> {
+        let lane = self.lanes.get(lane)?;
+        Some(core::ptr::from_ref(&lane.record).cast_mut())
+    }
+
     /// The shared header, for the wait words and for observers.
     pub fn header(&self) -> &Header {
         &self.header
@@ -157,7 +156,7 @@ impl Ring {
     /// How many elements have been dequeued, and enqueued, since the creation.
     pub fn passed(&self) -> Result<(u64, u64), Corrupt> {
         let count = |at: Position| {
-            let (lap, index) = (at.0 >> self.plan.index_bits, at.0 & self.index_mask);
+            let (lap, index) = (at.0 >> (self.slot_bits + 1), at.0 & self.index_mask);
             lap.wrapping_mul(self.capacity).wrapping_add(index)
         };
         // The head first, so that what moves in between makes no more come out than went in.
@@ -401,7 +400,7 @@ impl Ring {
         if index >= self.capacity {
             return None;
         }
-        let place = Plan::place(self.words.len(), self.word_bits, index as usize);
+        let place = Plan::place(self.words.len(), index as usize);
         let cell = self.words.get(place)?;
         step();
         // Acquire, at least: what the CAS that stored this word knew to be passed we may
@@ -414,7 +413,7 @@ impl Ring {
     /// See [`Sight::ahead`].
     #[inline(always)]
     pub(super) fn ahead<const SIDE: u64>(&self, word: u64, at: Position) -> i64 {
-        let exchangeable = ((at.0 & !self.index_mask) << self.lap_shift) + SIDE * self.unit;
+        let exchangeable = (at.0 & !self.index_mask) + SIDE * self.unit;
         (word & !self.slot_mask()).wrapping_sub(exchangeable) as i64
     }
 
@@ -437,9 +436,9 @@ impl Ring {
     #[inline]
     fn hint<const SIDE: u64>(&self) -> &AtomicU64 {
         if SIDE == TAIL {
-            &self.header.tail
+            &self.header.ends.tail
         } else {
-            &self.header.head
+            &self.header.ends.head
         }
     }
 

@@ -88,8 +88,8 @@ impl Ring {
     /// 0 when they say nothing of use. To be checked against the word, like any hint.
     fn hinted_offset<const SIDE: u64>(&self, base: Position) -> u64 {
         // Acquire: as in `hinted`.
-        let tail = Position(self.header.tail.load(Acquire));
-        let head = Position(self.header.head.load(Acquire));
+        let tail = Position(self.header.ends.tail.load(Acquire));
+        let head = Position(self.header.ends.head.load(Acquire));
         // The head never overtakes the tail, and the tail never overtakes the head by more
         // than a lap: so each bounds the other from below.
         let (own, other) = if SIDE == TAIL {
@@ -123,6 +123,6 @@ impl Ring {
     /// Laps from one position to another, as far as ring words tell laps apart.
     pub(super) fn laps(&self, from: Position, to: Position) -> u64 {
         let distance = (to.0 & !self.index_mask).wrapping_sub(from.0 & !self.index_mask);
-        distance << self.lap_shift >> (self.slot_bits + 1)
+        distance >> (self.slot_bits + 1)
     }
 }

@@ -44,17 +44,17 @@ fn a_lying_hint_is_corrected_when_the_words_contradict_it() {
             let lie = match random.below(3) {
                 0 => random.next(),
                 1 => u64::MAX,
-                _ => (1_000_002 + random.below(1000)) << queue.plan.index_bits,
+                _ => (1_000_002 + random.below(1000)) << (queue.plan.slot_bits + 1),
             };
-            let lap = lie >> queue.plan.index_bits;
+            let lap = lie >> (queue.plan.slot_bits + 1);
             if (999_999..=1_000_001).contains(&lap) {
                 continue;
             }
-            queue.ring.header().tail.store(lie, SeqCst);
-            queue.ring.header().head.store(lie, SeqCst);
+            queue.ring.header().ends.tail.store(lie, SeqCst);
+            queue.ring.header().ends.head.store(lie, SeqCst);
             assert_eq!(queue.ring.len(), Ok(capacity / 2));
             assert_eq!(queue.put(0, 50), Ok(true));
-            queue.ring.header().head.store(lie, SeqCst);
+            queue.ring.header().ends.head.store(lie, SeqCst);
             let all: Vec<u64> = (0..capacity / 2).chain([50]).collect();
             assert_eq!(queue.drain(1), all);
         }
@@ -82,8 +82,8 @@ fn operations_on_garbage_end_with_an_answer() {
             let lane = queue.lane(random.below(3) as usize);
             lane.record.store(random.next() >> random.below(64), SeqCst);
             if random.below(2) == 0 {
-                queue.ring.header().tail.store(random.next(), SeqCst);
-                queue.ring.header().head.store(random.next(), SeqCst);
+                queue.ring.header().ends.tail.store(random.next(), SeqCst);
+                queue.ring.header().ends.head.store(random.next(), SeqCst);
             }
             for _ in 0..20 {
                 let lane = random.below(3) as usize;
@@ -107,14 +107,15 @@ fn operations_on_garbage_end_with_an_answer() {
 #[test]
 fn a_slot_out_of_range_is_corrupt_and_harms_no_lane() {
     let queue = Queue::new(2, 3);
-    // Slots 0..5 exist, a word has room to name 0..8.
-    for bad in 5..8 {
+    // Slots 0..5 exist, a word has room to name more.
+    let full = 1 << queue.plan.slot_bits;
+    for bad in [5, 6, full - 1] {
         queue.reset();
         queue.word(0).store(bad, SeqCst);
         assert_eq!(queue.put(1, 1), Err(Corrupt::Slot));
         assert_eq!(queue.record(1), Record::Idle(3));
         assert_eq!(queue.get(1), Ok(None));
-        queue.word(0).store(bad | 1 << 3, SeqCst);
+        queue.word(0).store(bad | full, SeqCst);
         assert_eq!(queue.get(1), Err(Corrupt::Slot));
         assert_eq!(queue.record(1), Record::Idle(3));
     }

@@ -135,13 +135,13 @@ impl Queue {
             let lap = lap << (self.plan.slot_bits + 1);
             self.word(index).store(lap | index, SeqCst);
         }
-        let hint = lap << self.plan.index_bits;
-        self.ring.header().tail.store(hint, SeqCst);
-        self.ring.header().head.store(hint, SeqCst);
+        let hint = lap << (self.plan.slot_bits + 1);
+        self.ring.header().ends.tail.store(hint, SeqCst);
+        self.ring.header().ends.head.store(hint, SeqCst);
     }
 
     fn word(&self, index: u64) -> &AtomicU64 {
-        let place = Plan::place(self.ring.words.len(), self.ring.word_bits, index as usize);
+        let place = Plan::place(self.ring.words.len(), index as usize);
         self.ring.words.get(place).unwrap()
     }
 
