@@ -449,17 +449,18 @@ typedef struct shmds_entry_info {
 } shmds_entry_info;
 
 /**
- * One end of a queue: how many elements went through it, and who waits for that.
+ * One end of a queue: how far it has come, and who waits for that.
  *
- * The count is on a line of its own. The wait word is read after each operation, so
+ * The position is on a line of its own. The wait word is read after each operation, so
  * it lies on another one, where no operation writes.
  */
 typedef struct shmds_spsc_queue_end {
   /**
-   * Elements that ever went through. Stored by this end's side only, with Release,
-   * once the slots are filled, or read.
+   * {lap, index}: the slot that is used next, and how often all were used before. The
+   * index has ceil(log2(capacity)) low bits, the lap the rest. Stored by this end's
+   * side only, with Release, once the slots before it are filled, or read.
    */
-  uint64_t count;
+  uint64_t position;
   /**
    * Zero.
    */
@@ -478,21 +479,24 @@ typedef struct shmds_spsc_queue_end {
  * What a process knows as the producer, or as the consumer, of a queue. For
  * shmds_inline.h; changed by one thread at a time.
  *
- * From `next` up to `stop` lie slots that this side can use without a look at the
- * other one. While the role is not held, `next` is the end of the slots and `stop`
- * is 0: then there are none, and nothing is done without the library.
+ * While the role is not held, both ends are dummies at which the side is blocked for
+ * good, so that nothing is done without the library.
  */
 typedef struct shmds_spsc_queue_side {
   /**
-   * Address of the slot that is used next; at the end of the slots, the first is.
+   * The end that this side moves.
    */
-  uint64_t next;
+  struct shmds_spsc_queue_end *own;
   /**
-   * Address up to which slots can be used without a look at the other side.
+   * The end that the other side moves.
    */
-  uint64_t stop;
+  struct shmds_spsc_queue_end *other;
   /**
-   * Consumer: one more than its count when the front was looked at last; or 0.
+   * Position up to which slots can be used without a look at the other side.
+   */
+  uint64_t limit;
+  /**
+   * Consumer: one more than its position when the front was looked at last; or 0.
    */
   uint64_t front;
   /**
@@ -502,7 +506,7 @@ typedef struct shmds_spsc_queue_side {
   /**
    * Zero.
    */
-  uint64_t reserved[12];
+  uint64_t reserved[11];
 } shmds_spsc_queue_side;
 
 /**
@@ -512,25 +516,21 @@ typedef struct shmds_spsc_queue_side {
  */
 typedef struct shmds_spsc_queue_view {
   /**
-   * Where the producer pushes, in the segment.
+   * The first slot.
    */
-  struct shmds_spsc_queue_end *tail;
+  uint8_t *slots;
   /**
-   * Where the consumer pops, in the segment.
+   * Bits of a position that hold the index.
    */
-  struct shmds_spsc_queue_end *head;
+  uint64_t index_mask;
   /**
-   * Address of the first slot.
+   * The last index before the next lap: one less than the capacity.
    */
-  uint64_t slots;
+  uint64_t last_index;
   /**
-   * Address of the end of the slots.
+   * What a position moves on by in a lap.
    */
-  uint64_t slots_end;
-  /**
-   * Number of slots.
-   */
-  uint64_t capacity;
+  uint64_t lap;
   /**
    * Bytes of an element.
    */
@@ -538,7 +538,7 @@ typedef struct shmds_spsc_queue_view {
   /**
    * Zero.
    */
-  uint64_t reserved[10];
+  uint64_t reserved[11];
   /**
    * This process as the producer, on lines of its own.
    */

@@ -67,100 +67,153 @@ SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t e
   }
 }
 
-/* ---- SPSC queue. Each side knows slots that it can use without a look at the other's count, from
- * `next` up to `stop`. While this process does not hold the role there are none (after a fork,
- * too), and `next` is the end of the slots. */
+/* ---- SPSC queue. Each side knows how far it can go without a look at the other one. While this
+ * process does not hold the role (after a fork, too) the side is at ends of no queue, where it can
+ * neither go on nor find the other side elsewhere. */
 
-/* Moves a side on by one element and tells the other: the linearisation point. */
-SHMDS_INLINE shmds_status shmds_spsc_queue_advance_inline(shmds_spsc_queue* queue,
-                                                          shmds_spsc_queue_side* side,
-                                                          shmds_spsc_queue_end* end,
-                                                          size_t elem_size) {
-  const uint64_t count = __atomic_load_n(&end->count, __ATOMIC_RELAXED) + 1;
-  side->next += elem_size;
-  /* Release: the slot is filled, or read, before the other side sees the count. */
-  __atomic_store_n(&end->count, count, __ATOMIC_RELEASE);
+/* The position after this one; its index exists. */
+SHMDS_INLINE uint64_t shmds_spsc_queue_next_inline(const shmds_spsc_queue_view* view, uint64_t at,
+                                                   uint64_t index) {
+  return SHMDS_LIKELY(index != view->last_index) ? at + 1 : at - index + view->lap;
+}
+
+/* Moves a side on and tells the other: the linearisation point. */
+SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_spsc_queue_end* own,
+                                               uint64_t next) {
+  /* Release: the slot is filled, or read, before the other side sees the position. */
+  __atomic_store_n(&own->position, next, __ATOMIC_RELEASE);
   /* Not before the store, for the compiler; for the processor, whoever sleeps has seen to it. */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  if (SHMDS_UNLIKELY((__atomic_load_n(&end->waiters, __ATOMIC_RELAXED) & 1U) != 0)) {
-    shmds_spsc_queue_wake(queue);
+  if (SHMDS_UNLIKELY((__atomic_load_n(&own->waiters, __ATOMIC_RELAXED) & 1U) != 0)) {
+    (void)!shmds_spsc_queue_wake(queue);
   }
-  return SHMDS_OK;
 }
 
-/* Whether the consumer finds an element at `next`, without the library's help. */
-SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view) {
-  const shmds_spsc_queue_side* side = &view->consumer;
-  if (side->next < side->stop) {
+/* Whether the producer at this position finds room, without the library's help. */
+SHMDS_INLINE bool shmds_spsc_queue_has_room_inline(const shmds_spsc_queue_view* view,
+                                                   shmds_spsc_queue_side* side, uint64_t at) {
+  uint64_t head = 0;
+  if (SHMDS_LIKELY(at != side->limit)) {
     return true;
   }
-  /* A single one, as when producer and consumer take turns, is not worth a note in `stop`.
-   * Acquire: pairs with the producer's Release; the slots before its count are filled. */
-  return __atomic_load_n(&view->tail->count, __ATOMIC_ACQUIRE) -
-                 __atomic_load_n(&view->head->count, __ATOMIC_RELAXED) ==
-             1 &&
-         side->next < view->slots_end;
+  /* Acquire: pairs with the consumer's Release; it has read the slots before its position. */
+  head = __atomic_load_n(&side->other->position, __ATOMIC_ACQUIRE);
+  if (SHMDS_UNLIKELY(at - head >= view->lap)) {
+    return false;
+  }
+  side->limit = head + view->lap;
+  return true;
+}
+
+/* Whether the consumer at this position finds an element, without the library's help. */
+SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view,
+                                                   shmds_spsc_queue_side* side, uint64_t at) {
+  uint64_t tail = 0;
+  if (SHMDS_LIKELY(at != side->limit)) {
+    return true;
+  }
+  /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
+  tail = __atomic_load_n(&side->other->position, __ATOMIC_ACQUIRE);
+  if (SHMDS_UNLIKELY(tail - at - 1 >= view->lap)) {
+    return false;
+  }
+  side->limit = tail;
+  return true;
 }
 
 /**
- * `shmds_spsc_queue_push`.
+ * What of `shmds_spsc_queue_push` can be done in line: true if the element went in. False says
+ * nothing; the library has to be asked then.
  *
- * @param elem_size the queue's, best known to the compiler
+ * Never hands `element` on, so that a compiler may keep it in registers.
+ *
+ * @param queue not NULL
+ * @param elem_size the queue's element size, best known to the compiler
  */
+SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, const void* element,
+                                                   size_t elem_size) {
+  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+  shmds_spsc_queue_end* own = view->producer.own;
+  const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
+  const uint64_t index = at & view->index_mask;
+  const uint64_t next = shmds_spsc_queue_next_inline(view, at, index);
+  if (SHMDS_UNLIKELY(index > view->last_index) ||
+      SHMDS_UNLIKELY(!shmds_spsc_queue_has_room_inline(view, &view->producer, at))) {
+    return false;
+  }
+  shmds_copy_in_inline(view->slots + index * elem_size, element, elem_size);
+  shmds_spsc_queue_move_inline(queue, own, next);
+  return true;
+}
+
+/** What of `shmds_spsc_queue_pop` can be done in line; see `shmds_spsc_queue_try_push_inline`. */
+SHMDS_INLINE bool shmds_spsc_queue_try_pop_inline(shmds_spsc_queue* queue, void* element,
+                                                  size_t elem_size) {
+  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+  shmds_spsc_queue_end* own = view->consumer.own;
+  const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
+  const uint64_t index = at & view->index_mask;
+  const uint64_t next = shmds_spsc_queue_next_inline(view, at, index);
+  if (SHMDS_UNLIKELY(index > view->last_index) ||
+      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view, &view->consumer, at))) {
+    return false;
+  }
+  memcpy(element, view->slots + index * elem_size, elem_size);
+  shmds_spsc_queue_move_inline(queue, own, next);
+  return true;
+}
+
+/** `shmds_spsc_queue_push`. `elem_size` is the queue's, best known to the compiler. */
 SHMDS_INLINE shmds_status shmds_spsc_queue_push_inline(shmds_spsc_queue* queue, const void* element,
                                                        size_t elem_size) {
-  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
-  if (SHMDS_UNLIKELY(!queue || !element) ||
-      SHMDS_UNLIKELY(view->producer.next >= view->producer.stop)) {
-    return shmds_spsc_queue_push(queue, element);
+  if (SHMDS_LIKELY(queue && element) &&
+      SHMDS_LIKELY(shmds_spsc_queue_try_push_inline(queue, element, elem_size))) {
+    return SHMDS_OK;
   }
-  memcpy(SHMDS_VIEW_OF(void, view->producer.next), element, elem_size);
-  return shmds_spsc_queue_advance_inline(queue, &view->producer, view->tail, elem_size);
+  return shmds_spsc_queue_push(queue, element);
 }
 
-/**
- * `shmds_spsc_queue_pop`.
- *
- * @param elem_size the queue's, best known to the compiler
- */
+/** `shmds_spsc_queue_pop`. `elem_size` is the queue's, best known to the compiler. */
 SHMDS_INLINE shmds_status shmds_spsc_queue_pop_inline(shmds_spsc_queue* queue, void* element,
                                                       size_t elem_size) {
-  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
-  if (SHMDS_UNLIKELY(!queue || !element) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view))) {
-    return shmds_spsc_queue_pop(queue, element);
+  if (SHMDS_LIKELY(queue && element) &&
+      SHMDS_LIKELY(shmds_spsc_queue_try_pop_inline(queue, element, elem_size))) {
+    return SHMDS_OK;
   }
-  memcpy(element, SHMDS_VIEW_OF(void, view->consumer.next), elem_size);
-  return shmds_spsc_queue_advance_inline(queue, &view->consumer, view->head, elem_size);
+  return shmds_spsc_queue_pop(queue, element);
 }
 
-/** `shmds_spsc_queue_front`. */
+/** `shmds_spsc_queue_front`. `elem_size` is the queue's, best known to the compiler. */
 SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
-                                                        const void** element) {
-  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
-  if (SHMDS_UNLIKELY(!queue || !element) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view))) {
-    return shmds_spsc_queue_front(queue, element);
+                                                        const void** element, size_t elem_size) {
+  if (SHMDS_LIKELY(queue && element)) {
+    shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+    shmds_spsc_queue_side* side = &view->consumer;
+    const uint64_t at = __atomic_load_n(&side->own->position, __ATOMIC_RELAXED);
+    const uint64_t index = at & view->index_mask;
+    if (SHMDS_LIKELY(index <= view->last_index) &&
+        SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(view, side, at))) {
+      side->front = at + 1;
+      *element = view->slots + index * elem_size;
+      return SHMDS_OK;
+    }
   }
-  view->consumer.front = __atomic_load_n(&view->head->count, __ATOMIC_RELAXED) + 1;
-  *element = SHMDS_VIEW_OF(void, view->consumer.next);
-  return SHMDS_OK;
+  return shmds_spsc_queue_front(queue, element);
 }
 
-/**
- * `shmds_spsc_queue_release`.
- *
- * @param elem_size the queue's, best known to the compiler
- */
-SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queue,
-                                                          size_t elem_size) {
-  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
-  if (SHMDS_UNLIKELY(!queue) ||
-      SHMDS_UNLIKELY(view->consumer.front !=
-                     __atomic_load_n(&view->head->count, __ATOMIC_RELAXED) + 1)) {
-    return shmds_spsc_queue_release(queue);
+/** `shmds_spsc_queue_release`. */
+SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queue) {
+  if (SHMDS_LIKELY(queue)) {
+    const shmds_spsc_queue_view* view = SHMDS_VIEW_OF(const shmds_spsc_queue_view, queue);
+    shmds_spsc_queue_end* own = view->consumer.own;
+    const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
+    const uint64_t index = at & view->index_mask;
+    if (SHMDS_LIKELY(view->consumer.front == at + 1) && SHMDS_LIKELY(index <= view->last_index)) {
+      shmds_spsc_queue_move_inline(queue, own, shmds_spsc_queue_next_inline(view, at, index));
+      return SHMDS_OK;
+    }
   }
-  return shmds_spsc_queue_advance_inline(queue, &view->consumer, view->head, elem_size);
+  return shmds_spsc_queue_release(queue);
 }
 
 /* ---- Queue. Each thread has a lane with a spare slot, and one CAS exchanges that for the slot

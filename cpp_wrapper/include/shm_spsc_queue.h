@@ -70,19 +70,20 @@ class shm_spsc_queue {
   /// Puts a copy of `value` at the end.
   /// @return false, with nothing changed, if the queue is full
   /// @throws shmds::error if somebody else is the producer, and lives
-  [[nodiscard]] bool push(const T& value) {
-    return done(shmds_spsc_queue_push_inline(handle_, &value, sizeof(T)), SHMDS_FULL);
+  [[nodiscard, gnu::always_inline]] bool push(const T& value) {
+    return shmds_spsc_queue_try_push_inline(handle_, &value, sizeof(T)) ||
+           push_by_call(handle_, value);
   }
 
   /// Takes the oldest element.
   /// @return the element, nothing if the queue is empty
   /// @throws shmds::error if somebody else is the consumer, and lives
-  [[nodiscard]] std::optional<T> pop() {
+  [[nodiscard, gnu::always_inline]] std::optional<T> pop() {
     // Not straight into the optional: returning one that is already filled on
     // one path costs more than the copy.
     shmds::detail::storage<T> out;
-    if (!done(shmds_spsc_queue_pop_inline(handle_, &out, sizeof(T)), SHMDS_EMPTY)) {
-      return std::nullopt;
+    if (!shmds_spsc_queue_try_pop_inline(handle_, &out, sizeof(T))) [[unlikely]] {
+      return pop_by_call(handle_);
     }
     return out.value;
   }
@@ -91,8 +92,15 @@ class shm_spsc_queue {
   /// @param[out] value the element; untouched if the queue is empty
   /// @return false if the queue is empty
   /// @throws as pop()
-  [[nodiscard]] bool pop(T& value) {
-    return done(shmds_spsc_queue_pop_inline(handle_, &value, sizeof(T)), SHMDS_EMPTY);
+  [[nodiscard, gnu::always_inline]] bool pop(T& value) {
+    if (!shmds_spsc_queue_try_pop_inline(handle_, &value, sizeof(T))) [[unlikely]] {
+      const auto found = pop_by_call(handle_);
+      if (!found) {
+        return false;
+      }
+      value = *found;
+    }
+    return true;
   }
 
   /// The oldest element where it lies, null if the queue is empty. Valid until it is
@@ -100,7 +108,7 @@ class shm_spsc_queue {
   /// @throws as pop()
   [[nodiscard]] T* front() {
     const void* element = nullptr;
-    if (!done(shmds_spsc_queue_front_inline(handle_, &element), SHMDS_EMPTY)) {
+    if (!done(shmds_spsc_queue_front_inline(handle_, &element, sizeof(T)), SHMDS_EMPTY)) {
       return nullptr;
     }
     // The slot is the consumer's until the release.
@@ -109,7 +117,7 @@ class shm_spsc_queue {
 
   /// Takes the element that front() gave.
   /// @throws shmds::error if front() gave none, or it has been taken since
-  void release() { shmds::detail::check(shmds_spsc_queue_release_inline(handle_, sizeof(T))); }
+  void release() { shmds::detail::check(shmds_spsc_queue_release_inline(handle_)); }
 
   /// Puts copies of as many elements at the end as fit, the first ones of `values`.
   /// They appear at once: a process that is killed has put all of them or none.
@@ -214,6 +222,19 @@ class shm_spsc_queue {
       throw shmds::error(status);
     }
     return false;
+  }
+
+  // What cannot be done in line. Not members, and by value, so that callers may keep the handle
+  // and the element in registers.
+  [[gnu::cold, gnu::noinline]] static bool push_by_call(shmds_spsc_queue* handle, T value) {
+    return done(shmds_spsc_queue_push(handle, &value), SHMDS_FULL);
+  }
+  [[gnu::cold, gnu::noinline]] static std::optional<T> pop_by_call(shmds_spsc_queue* handle) {
+    shmds::detail::storage<T> out;
+    if (!done(shmds_spsc_queue_pop(handle, &out), SHMDS_EMPTY)) {
+      return std::nullopt;
+    }
+    return out.value;
   }
 
   bool push_within(const T& value, std::uint64_t timeout) {

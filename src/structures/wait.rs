@@ -84,6 +84,13 @@ impl Deadline {
 }
 
 impl WaitWord {
+    /// A word that nobody sleeps on, outside of any segment.
+    pub const fn idle() -> Self {
+        Self {
+            word: AtomicU32::new(0),
+        }
+    }
+
     /// Tries until `attempt` gives something, sleeping in between; `None` when
     /// the deadline passes first. `attempt` is made at least once.
     pub fn wait<R>(

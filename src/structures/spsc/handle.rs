@@ -162,7 +162,7 @@ impl SpscQueue {
             if !self.holds(side) {
                 continue; // A parent's roles stay the parent's.
             }
-            self.ring.forget(side);
+            super::ring::forget(role, side);
             if let Ok(me) = self.segment().me() {
                 self.give_up(role, me);
             }
@@ -320,8 +320,9 @@ impl SpscQueue {
 // SAFETY: stores to the sides only.
 unsafe impl Inherited for SpscQueue {
     fn forget(&self) {
-        self.ring.forget(&self.view.producer);
-        self.ring.forget(&self.view.consumer);
+        for role in [Role::Producer, Role::Consumer] {
+            super::ring::forget(role, self.side(role));
+        }
     }
 }
 
@@ -354,7 +355,7 @@ fn wait(word: &WaitWord, timeout: u64, attempt: impl Fn() -> Result<bool>) -> Re
 fn damaged(name: &str, corrupt: Corrupt) -> Error {
     let what = match corrupt {
         Corrupt::Geometry => "the queue's header",
-        Corrupt::Counts => "the number of elements in the queue",
+        Corrupt::Positions => "the position of an end of the queue",
     };
     Error::corrupt(name, what)
 }
@@ -385,17 +386,16 @@ fn plan(segment: &Segment, name: &Key, params: &Params) -> Result<Plan> {
 
 /// The view of a ring, none of its sides held.
 fn view(ring: &Ring) -> SpscView {
-    let header = ring.header();
+    let plan = ring.plan();
     SpscView {
-        tail: (&raw const header.tail).cast_mut(),
-        head: (&raw const header.head).cast_mut(),
-        slots: ring.slots_start(),
-        slots_end: ring.slots_end(),
-        capacity: ring.plan().capacity,
-        elem_size: ring.plan().elem_size,
-        reserved: [0; 10],
-        producer: ring.new_side(),
-        consumer: ring.new_side(),
+        slots: ring.slots().as_ptr(),
+        index_mask: plan.lap - 1,
+        last_index: plan.capacity - 1,
+        lap: plan.lap,
+        elem_size: plan.elem_size,
+        reserved: [0; 11],
+        producer: ring.new_side(Role::Producer),
+        consumer: ring.new_side(Role::Consumer),
     }
 }
 

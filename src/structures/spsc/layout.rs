@@ -12,15 +12,16 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// A cache line, and the least alignment of every part.
 const LINE: u64 = 64;
 
-/// One end of a queue: how many elements went through it, and who waits for that.
+/// One end of a queue: how far it has come, and who waits for that.
 ///
-/// The count is on a line of its own. The wait word is read after each operation, so
+/// The position is on a line of its own. The wait word is read after each operation, so
 /// it lies on another one, where no operation writes.
 #[repr(C)]
 pub struct SpscEnd {
-    /// Elements that ever went through. Stored by this end's side only, with Release,
-    /// once the slots are filled, or read.
-    pub count: AtomicU64,
+    /// {lap, index}: the slot that is used next, and how often all were used before. The
+    /// index has ceil(log2(capacity)) low bits, the lap the rest. Stored by this end's
+    /// side only, with Release, once the slots before it are filled, or read.
+    pub position: AtomicU64,
     /// Zero.
     pub reserved: [AtomicU64; 7],
     /// Bit 0: the other side may be asleep until the count changes.
@@ -29,9 +30,21 @@ pub struct SpscEnd {
     pub reserved_waiters: [AtomicU32; 15],
 }
 
+impl SpscEnd {
+    /// An end of no queue, at a position.
+    pub(super) const fn at(position: u64) -> Self {
+        Self {
+            position: AtomicU64::new(position),
+            reserved: [const { AtomicU64::new(0) }; 7],
+            waiters: WaitWord::idle(),
+            reserved_waiters: [const { AtomicU32::new(0) }; 15],
+        }
+    }
+}
+
 /// The start of a queue's extent.
 ///
-/// The counts are in different 128-byte pairs of lines, which some processors fetch
+/// The positions are in different 128-byte pairs of lines, which some processors fetch
 /// together.
 #[repr(C)]
 pub struct Header {
@@ -46,11 +59,9 @@ pub struct Header {
     pub slots_offset: AtomicU64,
     /// Zero.
     pub reserved: [AtomicU64; 4],
-    /// Where the producer pushes, and what a consumer waits for. Element number n lies
-    /// in slot n modulo `capacity`.
+    /// Where the producer pushes, and what a consumer waits for.
     pub tail: SpscEnd,
-    /// Where the consumer pops, and what a producer waits for. Its count is that of the
-    /// tail less at most `capacity`.
+    /// Where the consumer pops, and what a producer waits for. At most a lap behind.
     pub head: SpscEnd,
     /// The attachment that pushes, as an owner word; 0: none.
     pub producer: AtomicU64,
@@ -64,7 +75,7 @@ pub struct Header {
 unsafe impl Shared for Header {}
 
 const _: () = {
-    assert!(offset_of!(SpscEnd, count) == 0);
+    assert!(offset_of!(SpscEnd, position) == 0);
     assert!(offset_of!(SpscEnd, waiters) == 64);
     assert!(size_of::<SpscEnd>() == 128);
     assert!(offset_of!(Header, elem_size) == 0);
@@ -102,6 +113,8 @@ pub struct Plan {
     pub elem_align: u64,
     /// Elements that the queue holds when full.
     pub capacity: u64,
+    /// What a position moves on by in a lap: the capacity, rounded up to a power of two.
+    pub lap: u64,
     /// Bytes of all slots.
     pub slot_bytes: u64,
     /// See [`Header::slots_offset`].
@@ -118,6 +131,9 @@ impl Plan {
             return Err(PlanError::Capacity);
         }
         let align = elem_align.max(LINE);
+        let lap = capacity
+            .checked_next_power_of_two()
+            .ok_or(PlanError::Overflow)?;
         let sized = || {
             let slots_offset = (size_of::<Header>() as u64).checked_next_multiple_of(align)?;
             let slot_bytes = elem_size.checked_mul(capacity)?;
@@ -135,6 +151,7 @@ impl Plan {
             elem_size,
             elem_align,
             capacity,
+            lap,
             slot_bytes,
             slots_offset,
         })

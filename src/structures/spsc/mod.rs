@@ -1,18 +1,17 @@
 //! A bounded queue for one producer and one consumer: no atomic
 //! read-modify-write, and in the common case no look at the other side's lines.
 //!
-//! **Counts.** `tail` counts the elements ever pushed, `head` those ever popped;
-//! each is stored by one side only. So the distance is exact, a full and an empty
-//! queue differ, and any capacity works. 64 bits do not wrap: at one element a
-//! nanosecond they last 584 years. Where in the slots a side goes on it knows by
-//! itself, so no step divides.
+//! **Positions.** `tail` says where the next element is pushed, `head` where the next
+//! one is popped, each as {lap, index} and stored by one side only. So the distance is
+//! exact, a full and an empty queue differ, any capacity works, and no step divides.
+//! Laps wrap, which nobody can tell: the two are never more than one apart.
 //!
 //! **Caching.** Each side goes on without looking at the other until it has used up
 //! what it saw there last: the cached indices of Erik Rigtorp's `SPSCQueue` and of
 //! Lee, Bu and Chandranmenon's MCRingBuffer (2010). What a side knows lies in
 //! private memory of its process, one line per side ([`SpscSide`]): nobody else can
 //! damage it, and it dies with the process. Whoever takes a role over reads the two
-//! counts anew.
+//! positions anew.
 //!
 //! **Death.** A slot is filled, then one store of `tail` publishes it, or a whole
 //! bulk of them; an element is copied out, then one store of `head` takes it. So a
@@ -44,8 +43,8 @@ pub use view::{SpscSide, SpscView};
 pub enum Corrupt {
     /// The header does not describe a queue that fits its extent.
     Geometry,
-    /// More elements than the capacity lie between the two counts.
-    Counts,
+    /// No queue has those two positions, or more than a lap lies between them.
+    Positions,
 }
 
 /// One of the two sides of a queue.

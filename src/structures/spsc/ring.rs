@@ -4,6 +4,7 @@ use super::layout::{Header, Plan, SpscEnd};
 use super::view::NOT_HELD;
 use super::{Corrupt, Role, SpscSide};
 use crate::raw::{Ref, Region};
+use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::sync::atomic::{
     AtomicU64,
@@ -46,35 +47,23 @@ impl Ring {
         &self.header
     }
 
-    /// Address of the first slot, as a number: only ever compared and subtracted here.
-    pub fn slots_start(&self) -> u64 {
-        self.slots.base().addr().get() as u64
-    }
-
-    /// Address of the end of the slots.
-    pub fn slots_end(&self) -> u64 {
-        self.slots_start() + self.plan.slot_bytes
+    /// Address of the first slot.
+    pub fn slots(&self) -> NonNull<u8> {
+        self.slots.base()
     }
 
     /// A side that this process does not hold.
-    pub fn new_side(&self) -> SpscSide {
+    pub fn new_side(&self, role: Role) -> SpscSide {
         let side = SpscSide {
-            next: AtomicU64::new(0),
-            stop: AtomicU64::new(0),
+            own: UnsafeCell::new(core::ptr::null_mut()),
+            other: UnsafeCell::new(core::ptr::null_mut()),
+            limit: AtomicU64::new(0),
             front: AtomicU64::new(0),
             epoch: AtomicU64::new(NOT_HELD),
-            reserved: [const { AtomicU64::new(0) }; 12],
+            reserved: [const { AtomicU64::new(0) }; 11],
         };
-        self.forget(&side);
+        forget(role, &side);
         side
-    }
-
-    /// Makes a side what one is that this process does not hold. Stores only.
-    pub fn forget(&self, side: &SpscSide) {
-        side.epoch.store(NOT_HELD, Relaxed);
-        side.front.store(0, Relaxed);
-        side.stop.store(0, Relaxed);
-        side.next.store(self.slots_end(), Relaxed);
     }
 
     /// The end that a side moves, and the one that it waits for.
@@ -88,97 +77,109 @@ impl Ring {
         }
     }
 
-    /// Goes on where the side's last holder stopped: the only division there is.
+    /// Goes on where the side's last holder stopped.
     pub fn resume(&self, role: Role, side: &SpscSide) -> Result<(), Corrupt> {
         let resumed = match role {
             Role::Producer => self.resume_side::<PRODUCER>(side),
             Role::Consumer => self.resume_side::<CONSUMER>(side),
         };
         if resumed.is_err() {
-            self.forget(side);
+            forget(role, side);
         }
-        resumed.map(drop)
+        resumed
     }
 
-    fn resume_side<const SIDE: bool>(&self, side: &SpscSide) -> Result<u64, Corrupt> {
-        let (own, _) = self.ends::<SIDE>();
-        // The count came with the role.
-        let index = own.count.load(Relaxed) % self.plan.capacity;
-        let next = self.slots_start() + index * self.plan.elem_size;
-        side.front.store(0, Relaxed);
-        side.next.store(next, Relaxed);
-        self.look::<SIDE>(side)
-    }
-
-    /// How many elements this side can move, as far as `wanted`. For a single one it
-    /// does not look at the other's line while it need not.
-    #[inline]
-    fn ready<const SIDE: bool>(&self, side: &SpscSide, wanted: u64) -> Result<u64, Corrupt> {
-        if wanted == 1 && side.next.load(Relaxed) < side.stop.load(Relaxed) {
-            return Ok(1);
-        }
-        Ok(self.look::<SIDE>(side)?.min(wanted))
-    }
-
-    /// Looks how far the other side has come, and notes which slots in a row can be
-    /// used by now; how many elements can be moved in all.
-    #[inline]
-    fn look<const SIDE: bool>(&self, side: &SpscSide) -> Result<u64, Corrupt> {
+    fn resume_side<const SIDE: bool>(&self, side: &SpscSide) -> Result<(), Corrupt> {
         let (own, other) = self.ends::<SIDE>();
-        let own = own.count.load(Relaxed);
-        // Acquire: pairs with the Release in `advance`. The other side is done with the
-        // slots before its count: it has filled them, or read them.
-        let other = other.count.load(Acquire);
-        let capacity = self.plan.capacity;
-        let ready = if SIDE == PRODUCER {
-            capacity.checked_sub(own.wrapping_sub(other))
-        } else {
-            Some(other.wrapping_sub(own)).filter(|&items| items <= capacity)
-        };
-        let ready = ready.ok_or(Corrupt::Counts)?;
-        let end = self.slots_end();
-        let mut next = side.next.load(Relaxed);
-        if next >= end {
-            next = self.slots_start();
-            side.next.store(next, Relaxed);
+        side.front.store(0, Relaxed);
+        self.look::<SIDE>(side, own.position.load(Relaxed))?;
+        side.stand_at(own, other);
+        Ok(())
+    }
+
+    /// Where this side is, and how many elements it can move, as far as `wanted`. For a
+    /// single one it does not look at the other's line while it need not.
+    #[inline]
+    fn ready<const SIDE: bool>(&self, side: &SpscSide, wanted: u64) -> Result<(u64, u64), Corrupt> {
+        // Relaxed: nobody else stores it, and it came with the role.
+        let at = self.ends::<SIDE>().0.position.load(Relaxed);
+        if wanted == 1 && at != side.limit.load(Relaxed) {
+            return Ok((at, 1));
         }
-        let row = (ready * self.plan.elem_size).min(end - next);
-        side.stop.store(next + row, Relaxed);
+        Ok((at, self.look::<SIDE>(side, at)?.min(wanted)))
+    }
+
+    /// Looks how far the other side has come, and notes how far this one can go by now;
+    /// how many elements that is.
+    #[inline]
+    fn look<const SIDE: bool>(&self, side: &SpscSide, at: u64) -> Result<u64, Corrupt> {
+        let (_, other) = self.ends::<SIDE>();
+        // Acquire: pairs with the Release in `advance`. The other side is done with the
+        // slots before its position: it has filled them, or read them.
+        let other = other.position.load(Acquire);
+        let limit = if SIDE == PRODUCER {
+            other.wrapping_add(self.plan.lap)
+        } else {
+            other
+        };
+        let ready = self.distance(at, limit).ok_or(Corrupt::Positions)?;
+        side.limit.store(limit, Relaxed);
         Ok(ready)
+    }
+
+    /// Elements from one position to another, which is at most a lap further on; `None`
+    /// if it is not.
+    #[inline]
+    fn distance(&self, from: u64, to: u64) -> Option<u64> {
+        let (lap, capacity) = (self.plan.lap, self.plan.capacity);
+        let (first, last) = (from & (lap - 1), to & (lap - 1));
+        if first >= capacity || last >= capacity {
+            return None;
+        }
+        match to.wrapping_sub(last).wrapping_sub(from - first) {
+            0 => last.checked_sub(first),
+            laps if laps == lap => Some(last + capacity - first).filter(|&far| far <= capacity),
+            _ => None,
+        }
+    }
+
+    /// The position `count` elements, at most the capacity, further on.
+    #[inline]
+    fn further(&self, at: u64, count: u64) -> u64 {
+        let index = at & (self.plan.lap - 1);
+        match (index + count).checked_sub(self.plan.capacity) {
+            None => at + count,
+            Some(beyond) => (at - index).wrapping_add(self.plan.lap) + beyond,
+        }
     }
 
     /// Moves this side on by `count` elements, no more than the capacity, and tells
     /// the other: the linearisation point of every operation.
     #[inline]
-    fn advance<const SIDE: bool>(&self, side: &SpscSide, count: u64) {
-        let next = side.next.load(Relaxed) + count * self.plan.elem_size;
-        let end = self.slots_end();
-        if next > end {
-            // A bulk in two parts: the slots in a row are others now.
-            let next = next - self.plan.slot_bytes;
-            side.stop.store(next, Relaxed);
-            side.next.store(next, Relaxed);
-        } else {
-            side.next.store(next, Relaxed);
-        }
+    fn advance<const SIDE: bool>(&self, at: u64, count: u64) {
         let (own, _) = self.ends::<SIDE>();
-        let moved = own.count.load(Relaxed).wrapping_add(count);
-        // Release: the slots are filled, or read, before the other side sees the count.
-        own.count.store(moved, Release);
+        // Release: the slots are filled, or read, before the other side sees the position.
+        own.position.store(self.further(at, count), Release);
         // First published, then looked at the flag, for the compiler too; for the
         // processor, whoever sleeps there has seen to it (see `wait`).
         compiler_fence(SeqCst);
         own.waiters.wake();
     }
 
-    /// Where `count` elements lie from `next` on: the offset, the bytes up to the end of
-    /// the slots, and the bytes from their start.
+    /// Where `count` elements lie: the offset of the first, the bytes up to the end of
+    /// the slots, and the bytes from their start. `None` for no position of ours.
     #[inline]
-    fn parts(&self, side: &SpscSide, count: u64) -> (u64, u64, u64) {
-        let offset = side.next.load(Relaxed).wrapping_sub(self.slots_start());
-        let bytes = count * self.plan.elem_size;
-        let first = bytes.min(self.plan.slot_bytes.saturating_sub(offset));
-        (offset, first, bytes - first)
+    fn parts(&self, at: u64, count: u64) -> Option<(u64, u64, u64)> {
+        let index = at & (self.plan.lap - 1);
+        // Neither product overflows: all slots together have no more bytes.
+        let row = self.plan.capacity.checked_sub(index)?.min(count);
+        let elem_size = self.plan.elem_size;
+        let parts = (
+            index * elem_size,
+            row * elem_size,
+            (count - row) * elem_size,
+        );
+        (row > 0).then_some(parts)
     }
 
     /// Appends copies of up to `count` elements; how many there was room for. All of
@@ -194,11 +195,11 @@ impl Ring {
         source: *const u8,
         count: u64,
     ) -> Result<u64, Corrupt> {
-        let count = self.ready::<PRODUCER>(side, count)?;
+        let (at, count) = self.ready::<PRODUCER>(side, count)?;
         if count == 0 {
             return Ok(0);
         }
-        let (offset, first, second) = self.parts(side, count);
+        let (offset, first, second) = self.parts(at, count).ok_or(Corrupt::Positions)?;
         // SAFETY: `first + second` bytes are at most those of `count` elements; the consumer
         // has left these slots, and there is no other producer.
         let inside = unsafe {
@@ -208,7 +209,7 @@ impl Ring {
         if !inside {
             return Err(Corrupt::Geometry);
         }
-        self.advance::<PRODUCER>(side, count);
+        self.advance::<PRODUCER>(at, count);
         Ok(count)
     }
 
@@ -220,11 +221,11 @@ impl Ring {
     /// `target` has room for `count` elements. The calling thread is the consumer.
     #[inline]
     pub unsafe fn pop(&self, side: &SpscSide, target: *mut u8, count: u64) -> Result<u64, Corrupt> {
-        let count = self.ready::<CONSUMER>(side, count)?;
+        let (at, count) = self.ready::<CONSUMER>(side, count)?;
         if count == 0 {
             return Ok(0);
         }
-        let (offset, first, second) = self.parts(side, count);
+        let (offset, first, second) = self.parts(at, count).ok_or(Corrupt::Positions)?;
         // SAFETY: as in `push`: the producer has filled these slots and does not touch them
         // before they are given back.
         let inside = unsafe {
@@ -234,7 +235,7 @@ impl Ring {
         if !inside {
             return Err(Corrupt::Geometry);
         }
-        self.advance::<CONSUMER>(side, count);
+        self.advance::<CONSUMER>(at, count);
         Ok(count)
     }
 
@@ -242,12 +243,13 @@ impl Ring {
     /// released or popped. The calling thread is the consumer.
     #[inline]
     pub fn front(&self, side: &SpscSide) -> Result<Option<NonNull<u8>>, Corrupt> {
-        if self.ready::<CONSUMER>(side, 1)? == 0 {
+        let (at, count) = self.ready::<CONSUMER>(side, 1)?;
+        if count == 0 {
             return Ok(None);
         }
-        let (offset, bytes, _) = self.parts(side, 1);
+        let (offset, bytes, _) = self.parts(at, 1).ok_or(Corrupt::Positions)?;
         let slot = self.slots.part(offset, bytes).ok_or(Corrupt::Geometry)?;
-        side.front.store(self.front_mark(), Relaxed);
+        side.front.store(at.wrapping_add(1), Relaxed);
         Ok(Some(slot.base()))
     }
 
@@ -255,39 +257,54 @@ impl Ring {
     /// is the consumer.
     #[inline]
     pub fn release(&self, side: &SpscSide) -> bool {
-        if side.front.load(Relaxed) != self.front_mark() {
-            return false;
+        // Every pop moves the position on from the mark.
+        let at = self.header.head.position.load(Relaxed);
+        let seen = side.front.load(Relaxed) == at.wrapping_add(1);
+        if seen {
+            self.advance::<CONSUMER>(at, 1);
         }
-        self.advance::<CONSUMER>(side, 1);
-        true
-    }
-
-    /// See [`SpscSide::front`]. Every pop changes it.
-    #[inline]
-    fn front_mark(&self) -> u64 {
-        self.header.head.count.load(Relaxed).wrapping_add(1)
+        seen
     }
 
     /// Number of elements, never above the capacity: exact while nobody operates.
     pub fn len(&self) -> u64 {
         // The head first: what moves in between can only make the length too large.
-        let head = self.header.head.count.load(Acquire);
-        let tail = self.header.tail.count.load(Acquire);
-        tail.wrapping_sub(head).min(self.plan.capacity)
+        let head = self.header.head.position.load(Acquire);
+        let tail = self.header.tail.position.load(Acquire);
+        self.distance(head, tail).unwrap_or(self.plan.capacity)
     }
 
     /// Whether there was nothing at one moment during the call.
     pub fn is_empty(&self) -> bool {
         // The head first: if the tail has the same value after, the head had it too then.
-        let head = self.header.head.count.load(Acquire);
-        self.header.tail.count.load(Acquire) == head
+        let head = self.header.head.position.load(Acquire);
+        self.header.tail.position.load(Acquire) == head
     }
 
     /// Whether there was no room at one moment during the call.
     pub fn is_full(&self) -> bool {
         // The tail first, for the same reason.
-        let tail = self.header.tail.count.load(Acquire);
-        let head = self.header.head.count.load(Acquire);
-        tail.wrapping_sub(head) >= self.plan.capacity
+        let tail = self.header.tail.position.load(Acquire);
+        let head = self.header.head.position.load(Acquire);
+        tail.wrapping_sub(head) >= self.plan.lap
     }
 }
+
+/// Makes a side what one is that this process does not hold. Stores only.
+pub fn forget(role: Role, side: &SpscSide) {
+    let other = match role {
+        Role::Producer => &AHEAD,
+        Role::Consumer => &START,
+    };
+    side.epoch.store(NOT_HELD, Relaxed);
+    side.front.store(0, Relaxed);
+    side.limit.store(0, Relaxed);
+    side.stand_at(&START, other);
+}
+
+/// Ends of no queue, which nobody moves: at the first, every side is at its limit; a
+/// consumer finds nothing there, and a producer for whom the other end is at the second
+/// finds no room.
+static START: SpscEnd = SpscEnd::at(0);
+/// See [`START`].
+static AHEAD: SpscEnd = SpscEnd::at(1);

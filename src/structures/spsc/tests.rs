@@ -35,8 +35,8 @@ impl Queue {
         let ring = open(region).expect("open");
         let queue = Self {
             memory,
-            producer: ring.new_side(),
-            consumer: ring.new_side(),
+            producer: ring.new_side(Role::Producer),
+            consumer: ring.new_side(Role::Consumer),
             ring,
         };
         queue.resume().expect("resume");
@@ -86,10 +86,11 @@ impl Queue {
         assert_eq!(self.ring.is_full(), len == capacity);
     }
 
-    /// As if so many elements had passed.
-    fn start_at(&self, count: u64) {
-        self.ring.header().tail.count.store(count, Relaxed);
-        self.ring.header().head.count.store(count, Relaxed);
+    /// As if so many laps had passed.
+    fn start_at(&self, laps: u64) {
+        let at = laps.wrapping_mul(self.ring.plan().lap);
+        self.ring.header().tail.position.store(at, Relaxed);
+        self.ring.header().head.position.store(at, Relaxed);
         self.resume().expect("resume");
     }
 }
@@ -266,39 +267,43 @@ fn a_damaged_header_is_refused() {
 }
 
 #[test]
-fn counts_that_contradict_each_other_are_a_status() {
+fn positions_that_contradict_each_other_are_a_status() {
     let queue = Queue::new(7);
     assert_eq!(queue.push(&[1, 2, 3]), Ok(3));
     let header = queue.ring.header();
     for damage in [12, 1 << 40, u64::MAX, u64::MAX - 100] {
-        header.tail.count.store(damage, Relaxed);
+        header.tail.position.store(damage, Relaxed);
         assert_eq!(
-            queue.ring.resume(Role::Producer, &queue.ring.new_side()),
-            Err(Corrupt::Counts)
+            queue
+                .ring
+                .resume(Role::Producer, &queue.ring.new_side(Role::Producer)),
+            Err(Corrupt::Positions)
         );
         assert_eq!(
-            queue.ring.resume(Role::Consumer, &queue.ring.new_side()),
-            Err(Corrupt::Counts)
+            queue
+                .ring
+                .resume(Role::Consumer, &queue.ring.new_side(Role::Consumer)),
+            Err(Corrupt::Positions)
         );
-        assert_eq!(queue.pop(1), Err(Corrupt::Counts));
+        assert_eq!(queue.pop(1), Err(Corrupt::Positions));
         assert_eq!(queue.ring.len(), 7);
     }
-    header.tail.count.store(3, Relaxed);
+    header.tail.position.store(3, Relaxed);
     for damage in [4, 1 << 40, u64::MAX - 100] {
-        header.head.count.store(damage, Relaxed);
-        assert_eq!(queue.push(&[0; 5]), Err(Corrupt::Counts));
+        header.head.position.store(damage, Relaxed);
+        assert_eq!(queue.push(&[0; 5]), Err(Corrupt::Positions));
     }
     // Nothing was remembered of the damage.
-    header.head.count.store(0, Relaxed);
+    header.head.position.store(0, Relaxed);
     assert_eq!(queue.push(&[4, 5, 6, 7, 8]), Ok(4));
     assert_eq!(queue.pop(8), Ok((1..8).collect()));
 }
 
 #[test]
-fn counts_beyond_what_a_queue_lives_to_see_work_too() {
+fn laps_may_wrap() {
     for capacity in [1, 3, 7, 64] {
         let queue = Queue::new(capacity);
-        for start in [1 << 32, (1 << 63) - 2, u64::MAX - 5] {
+        for start in [1 << 32, (1 << 63) - 2, u64::MAX - 1] {
             queue.start_at(start);
             for number in 0..4 * capacity {
                 assert_eq!(queue.push(&[number, number + 1]), Ok(capacity.min(2)));
