@@ -198,6 +198,54 @@ static void null_is_refused_in_line_too(void) {
   OK(shmds_segment_close(segment));
 }
 
+/* Not what a program should do, but what it gets is a status, by call and in line. */
+static void a_queue_of_a_closed_segment_refuses(void) {
+  const char* name = check_name("closed");
+  shmds_segment* segment = check_create_sized(name, 4096);
+  shmds_queue *queue = NULL, *again = NULL;
+  shmds_spsc_queue* single = NULL;
+  shmds_queue_slot reserved, slot;
+  shmds_queue_stats stats;
+  uint64_t value = 7;
+  size_t count = 0;
+  const void* front = NULL;
+  memset(&stats, 0, sizeof stats);
+  stats.struct_size = sizeof stats;
+  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 4, &queue));
+  OK(shmds_spsc_queue_create(segment, "single", sizeof value, 0, 4, &single));
+  OK(shmds_queue_enqueue_inline(queue, &value, sizeof value));
+  OK(shmds_spsc_queue_push_inline(single, &value, sizeof value));
+  OK(shmds_queue_reserve(queue, &reserved));
+  OK(shmds_segment_close(segment));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue_inline(queue, &value, sizeof value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue_inline(queue, &value, sizeof value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue(queue, &value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue_bulk(queue, &value, 1, &count));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue_wait(queue, &value, 1000));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_take(queue, &slot));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_reserve(queue, &slot));
+  FAILS(SHMDS_E_STATE, "given back", shmds_queue_publish(queue, &reserved));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_wake(queue));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_get_stats(queue, &stats));
+  CHECK(shmds_queue_size(queue) == 0 && shmds_queue_empty(queue) && !shmds_queue_full(queue));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_push_inline(single, &value, sizeof value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_pop_inline(single, &value, sizeof value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_push_bulk(single, &value, 1, &count));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_pop_wait(single, &value, 1000));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_front_inline(single, &front, sizeof value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_wake(single));
+  CHECK(shmds_spsc_queue_size(single) == 0 && shmds_spsc_queue_empty(single));
+  shmds_spsc_queue_leave(single);
+  CHECK(value == 7);
+  /* Attached again, what was there still is, and only the new handles work. */
+  OK(shmds_segment_open(name, NULL, &segment));
+  OK(shmds_queue_open(segment, "queue", sizeof value, 0, 0, &again));
+  OK(shmds_queue_dequeue_inline(again, &value, sizeof value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue_inline(queue, &value, sizeof value));
+  CHECK(shmds_queue_size(again) == 0);
+  OK(shmds_segment_close(segment));
+}
+
 /* Elements of every kind of size are copied whole, also those that are copied word by word. */
 #define COPIES(bytes)                                                       \
   do {                                                                      \
@@ -331,6 +379,7 @@ int main(void) {
   RUN(threads_that_come_and_go_use_each_others_lanes);
   RUN(a_thread_that_ends_may_still_use_a_queue);
   RUN(null_is_refused_in_line_too);
+  RUN(a_queue_of_a_closed_segment_refuses);
   RUN(elements_of_any_size_are_copied_whole);
   RUN(an_inline_operation_wakes_who_sleeps);
   RUN(the_spsc_queue_agrees_both_ways);

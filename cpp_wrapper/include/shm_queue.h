@@ -79,10 +79,10 @@ class held_slot {
 /// leaves the queue in the segment. What the base class shows, data() and
 /// operator[], are payload slots in no particular order.
 ///
-/// A noexcept operation that meets an error - the segment was attached read-only,
-/// a forked child finds no attachment slot, no lane is free, the bytes make no
-/// sense - does what it does when the queue is full or empty, and leaves the
-/// sentence to shmds_last_error(). The others throw.
+/// A noexcept operation that meets an error - the segment was attached read-only, or
+/// its object was destroyed before this one, a forked child finds no attachment slot, no lane is
+/// free, the bytes make no sense - does what it does when the queue is full or empty, and leaves
+/// the sentence to shmds_last_error(). The others throw.
 ///
 /// Thread safety: any number of threads and processes may use one queue, and one
 /// object, at once. Not async-signal-safe.

@@ -14,6 +14,7 @@
 #include <optional>
 #include <ratio>
 #include <span>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -585,4 +586,19 @@ TEST_CASE("two shared objects use one lane in a thread, and one may be unloaded"
   }
   // The lane of the threads that ended is kept for the next one.
   CHECK(queue.stats().lanes_in_use == 2);
+}
+
+TEST_CASE("a queue object outlives its segment without harm", "[queue]") {
+  const segment_name name;
+  std::optional<posix_shm> shm(std::in_place, name, 1000);
+  shm_queue<long> queue(*shm, "queue", 5);
+  auto slot = queue.reserve();
+  CHECK(queue.enqueue(1));
+  shm.reset();
+  CHECK_FALSE(queue.enqueue(2));
+  CHECK_FALSE(queue.dequeue());
+  CHECK(std::string(shmds_last_error()).find("closed") != std::string::npos);
+  CHECK(queue.empty());
+  CHECK_THROWS_AS(queue.enqueue_wait(3), shmds::error);
+  CHECK_THROWS_AS(slot.publish(), shmds::error);
 }

@@ -18,7 +18,8 @@ use core::time::Duration;
 ///
 /// Made by `shmds_queue_create`, `_open` and `_open_or_create`: the same queue
 /// gives the same handle. It belongs to the segment, is never freed by the caller
-/// and is valid until the segment is closed. Any number of threads may use it at
+/// and is valid until the segment is closed; the last 64 handles that were closed with
+/// their segments still answer, with `SHMDS_E_STATE`. Any number of threads may use it at
 /// once, and a forked child may go on with it. A process that is stopped or killed
 /// anywhere in an operation delays nobody; at most the element that it was putting
 /// in, or had just taken out, is lost with it. The exception is a queue of large
@@ -544,7 +545,7 @@ pub unsafe extern "C" fn shmds_queue_own_lane(queue: *mut shmds_queue, pass: *mu
 pub unsafe extern "C" fn shmds_queue_wake(queue: *mut shmds_queue) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
-        unsafe { required(queue) }?.wake();
+        unsafe { required(queue) }?.wake()?;
         Ok(SHMDS_OK)
     })
 }

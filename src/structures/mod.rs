@@ -19,8 +19,8 @@ use atomic::Atomic;
 use core::cell::UnsafeCell;
 use queue::Queue;
 use spsc::SpscQueue;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -90,6 +90,19 @@ pub enum Handle {
     Queue(Arc<Queue>),
     /// See [`SpscQueue`].
     SpscQueue(Arc<SpscQueue>),
+}
+
+impl Handle {
+    /// Closes the handle; whether it can still be asked, and refuses, once nothing behind
+    /// it is mapped any more.
+    fn retire(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.close(),
+            Self::SpscQueue(queue) => queue.close(),
+            Self::Array(_) | Self::Atomic(_) => return false,
+        }
+        true
+    }
 }
 
 /// Which handle: by entry and generation, never by name.
@@ -238,6 +251,40 @@ impl Attachment {
             Some(handle) => Ok(unsafe { &*handle }),
             None => Err(Error::corrupt(&name.text(), "the table entry")),
         }
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let handles = self.handles.get_mut().drain().map(|(_, handle)| handle);
+        let mut retired: Vec<_> = handles.filter(Handle::retire).collect();
+        let _process = fork::lock_process();
+        // SAFETY: the process lock is held.
+        let closed = unsafe { &mut *CLOSED.0.get() };
+        closed.extend(retired.drain(..));
+        while closed.len() > MOST_CLOSED {
+            closed.pop_front();
+        }
+    }
+}
+
+/// Handles of closed segments, the last ones: what a program does with them is refused
+/// instead of undefined.
+struct Closed(UnsafeCell<VecDeque<Handle>>);
+
+// SAFETY: touched under the process lock only, and handles are `Send`.
+unsafe impl Sync for Closed {}
+
+static CLOSED: Closed = Closed(UnsafeCell::new(VecDeque::new()));
+
+/// How many handles of closed segments are remembered.
+const MOST_CLOSED: usize = 64;
+
+/// An operation on a structure whose segment was closed.
+fn closed(name: &str) -> Error {
+    Error::State {
+        name: name.to_owned(),
+        rule: "its segment was closed in this process; expected an open one",
     }
 }
 

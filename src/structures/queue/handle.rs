@@ -8,10 +8,12 @@ use crate::raw::Region;
 use crate::segment::fork::{self, Inherited};
 use crate::segment::{Owner, Segment};
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
-use crate::structures::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
+use crate::structures::{
+    Extent, Handle, Structure, closed, expect, expect_kind, validate_elements,
+};
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
@@ -66,6 +68,8 @@ pub struct Queue {
     ring: Ring,
     lanes: Lanes,
     segment: NonNull<Segment>,
+    /// Nothing behind this handle is mapped any more.
+    closed: AtomicBool,
 }
 
 // SAFETY: the segment outlives its handles (`Attachment` drops it last), and both
@@ -219,6 +223,7 @@ impl Queue {
         deadline: Deadline,
         attempt: impl Fn(usize) -> Result<bool>,
     ) -> Result<bool> {
+        self.open_segment()?;
         let ended = word.wait(Publishing::ReadModifyWrite, deadline, || {
             let ended = match self.enter_until(Some(deadline)) {
                 Ok(lane) => attempt(lane.lane),
@@ -272,13 +277,10 @@ impl Queue {
     }
 
     fn pin(&self, taken: bool) -> Result<Pin> {
-        let pin = self.lanes.pin(
-            &self.view.key,
-            &self.ring,
-            self.segment(),
-            &self.name,
-            taken,
-        );
+        let segment = self.open_segment()?;
+        let pin = self
+            .lanes
+            .pin(&self.view.key, &self.ring, segment, &self.name, taken);
         pin.map_err(|error| self.about_the_queue(error))
     }
 
@@ -324,16 +326,18 @@ impl Queue {
     }
 
     /// Wakes whoever sleeps until an element comes, or until there is room.
-    pub fn wake(&self) {
+    pub fn wake(&self) -> Result<()> {
+        self.open_ring()?;
         self.items().wake();
         self.space().wake();
+        Ok(())
     }
 
     /// The pass for this thread's own lane, if it can have one.
     pub fn pass(&self) -> Result<Option<Pass>> {
         let obtained = self
             .lanes
-            .obtain_lane(&self.view.key, &self.ring, self.segment());
+            .obtain_lane(&self.view.key, &self.ring, self.open_segment()?);
         let obtained = obtained.map_err(|error| self.about_the_queue(error))?;
         let pass = |(key, lane)| {
             let record = self.ring.record(lane)?;
@@ -346,7 +350,7 @@ impl Queue {
     /// What has happened to the queue so far.
     pub fn statistics(&self) -> Result<Statistics> {
         let positions = self
-            .ring
+            .open_ring()?
             .passed()
             .map_err(|corrupt| self.damaged(corrupt))?;
         let is_alive = |owner| owner != 0 && !self.segment().is_dead(Owner(owner));
@@ -379,14 +383,47 @@ impl Queue {
     /// See [`Lanes::enter`].
     #[inline]
     fn enter_until(&self, limit: Option<Deadline>) -> Result<LaneGuard<'_>> {
-        let lane = self.lanes.enter(
-            &self.view.key,
-            &self.ring,
-            self.segment(),
-            &self.name,
-            limit,
-        );
+        match self.lanes.own_lane(&self.view.key) {
+            Some(guard) => Ok(guard),
+            None => self.enter_slowly(limit),
+        }
+    }
+
+    #[cold]
+    fn enter_slowly(&self, limit: Option<Deadline>) -> Result<LaneGuard<'_>> {
+        let segment = self.open_segment()?;
+        let lane = self
+            .lanes
+            .enter(&self.view.key, &self.ring, segment, &self.name, limit);
         lane.map_err(|error| self.about_the_queue(error))
+    }
+
+    /// The segment, if it still is attached.
+    fn open_segment(&self) -> Result<&Segment> {
+        if self.closed.load(Relaxed) {
+            return Err(closed(&self.text()));
+        }
+        Ok(self.segment())
+    }
+
+    /// The ring, if it still is mapped.
+    fn open_ring(&self) -> Result<&Ring> {
+        self.open_segment()?;
+        Ok(&self.ring)
+    }
+
+    /// Gives everything back that this process holds of the queue, and refuses calls from
+    /// now on. No thread is inside.
+    pub fn close(&self) {
+        if self.closed.swap(true, Relaxed) {
+            return;
+        }
+        let process = fork::lock_process();
+        fork::unwatch(&process, NonNull::from(self as &dyn Inherited));
+        drop(process);
+        self.lanes.leave(&self.ring);
+        // Whatever threads remember of it is void.
+        self.forget();
     }
 
     /// The attachment's refusal, as one of this queue.
@@ -403,19 +440,23 @@ impl Queue {
 
     /// Number of elements: exact while nobody operates, never above the capacity.
     pub fn len(&self) -> Result<u64> {
-        self.ring.len().map_err(|corrupt| self.damaged(corrupt))
+        self.open_ring()?
+            .len()
+            .map_err(|corrupt| self.damaged(corrupt))
     }
 
     /// Whether a dequeue would find nothing.
     pub fn is_empty(&self) -> Result<bool> {
-        self.ring
+        self.open_ring()?
             .is_empty()
             .map_err(|corrupt| self.damaged(corrupt))
     }
 
     /// Whether an enqueue would find no room.
     pub fn is_full(&self) -> Result<bool> {
-        self.ring.is_full().map_err(|corrupt| self.damaged(corrupt))
+        self.open_ring()?
+            .is_full()
+            .map_err(|corrupt| self.damaged(corrupt))
     }
 
     /// Elements that the queue holds when full.
@@ -455,10 +496,7 @@ unsafe impl Inherited for Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        let process = fork::lock_process();
-        fork::unwatch(&process, NonNull::from(self as &dyn Inherited));
-        drop(process);
-        self.lanes.leave(&self.ring);
+        self.close();
     }
 }
 
@@ -551,6 +589,7 @@ impl Structure for Queue {
             ring,
             lanes,
             segment: NonNull::from(segment),
+            closed: AtomicBool::new(false),
         };
         queue.check(name, params)?;
         Ok(queue)

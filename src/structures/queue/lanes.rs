@@ -250,26 +250,17 @@ impl Lanes {
         self.id
     }
 
-    /// A lane for one operation. Waits only while every lane that could be had is
-    /// inside an operation, of another thread or of a process that is stopped there, or
-    /// pinned: until `limit`, or for as long as opening a structure may take.
+    /// The lane that this thread remembers under the key.
     #[inline]
-    pub fn enter<'a>(
-        &'a self,
-        key: &AtomicU64,
-        ring: &'a Ring,
-        segment: &Segment,
-        name: &CStr,
-        limit: Option<Deadline>,
-    ) -> Result<LaneGuard<'a>> {
-        if let Some(lane) = own_lane(key) {
-            return Ok(LaneGuard { lane, taken: None });
-        }
-        self.enter_slowly(key, ring, segment, name, limit)
+    pub fn own_lane(&self, key: &AtomicU64) -> Option<LaneGuard<'_>> {
+        let lane = own_lane(key)?;
+        Some(LaneGuard { lane, taken: None })
     }
 
-    #[cold]
-    fn enter_slowly<'a>(
+    /// A lane for one operation, for a thread that remembers none. Waits only while every lane that could be had is
+    /// inside an operation, of another thread or of a process that is stopped there, or
+    /// pinned: until `limit`, or for as long as opening a structure may take.
+    pub fn enter<'a>(
         &'a self,
         key: &AtomicU64,
         ring: &'a Ring,
@@ -493,7 +484,11 @@ impl Lanes {
     /// Gives all lanes back that this process took. No thread is inside.
     pub fn leave(&self, ring: &Ring) {
         with_process(|process, _| process.open.retain(|open| open.id != self.id));
-        let mut ours = self.with_kept(|kept| core::mem::take(&mut kept.all));
+        let mut ours = self.with_kept(|kept| {
+            kept.idle.clear();
+            kept.pins.clear();
+            core::mem::take(&mut kept.all)
+        });
         ours.retain(|&lane| (lane as usize) < ring.lanes());
         for lane in ours {
             if let Some(owner) = ring.lane_owner(lane as usize) {

@@ -7,7 +7,9 @@ use crate::raw::Region;
 use crate::segment::fork::{self, Inherited};
 use crate::segment::{NOBODY, Owner, Segment};
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
-use crate::structures::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
+use crate::structures::{
+    Extent, Handle, Structure, closed, expect, expect_kind, validate_elements,
+};
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,6 +42,8 @@ pub struct SpscQueue {
     segment: NonNull<Segment>,
     /// Whether forks clear the sides; changed under the process lock.
     watched: AtomicBool,
+    /// Nothing behind this handle is mapped any more.
+    closed: AtomicBool,
 }
 
 // SAFETY: the view's pointers, like the ring, point into the segment's mapping, and the
@@ -78,6 +82,27 @@ impl SpscQueue {
         }
     }
 
+    /// The segment, if it still is attached.
+    fn open_segment(&self) -> Result<&Segment> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(closed(&self.text()));
+        }
+        Ok(self.segment())
+    }
+
+    /// Gives the roles up that this process holds, and refuses calls from now on. No thread
+    /// is inside.
+    pub fn close(&self) {
+        if self.closed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.leave_roles();
+        let process = fork::lock_process();
+        if self.watched.load(Ordering::Relaxed) {
+            fork::unwatch(&process, self.inherited());
+        }
+    }
+
     /// Whether this process, in this attachment, holds the role.
     #[inline]
     fn holds(&self, side: &SpscSide) -> bool {
@@ -99,7 +124,7 @@ impl SpscQueue {
     #[cold]
     fn take(&self, role: Role, side: &SpscSide) -> Result<()> {
         let me = self
-            .segment()
+            .open_segment()?
             .me()
             .map_err(|error| self.about_the_queue(error))?;
         let owner = self.owner(role);
@@ -157,6 +182,12 @@ impl SpscQueue {
 
     /// Gives up the roles that this attachment holds. No thread is inside.
     pub fn leave(&self) {
+        if self.open_segment().is_ok() {
+            self.leave_roles();
+        }
+    }
+
+    fn leave_roles(&self) {
         for role in [Role::Producer, Role::Consumer] {
             let side = self.side(role);
             if !self.holds(side) {
@@ -261,6 +292,7 @@ impl SpscQueue {
     pub unsafe fn push_wait(&self, element: *const u8, timeout: u64) -> Result<bool> {
         // SAFETY: as promised to us.
         let attempt = || unsafe { self.push(element) };
+        self.open_segment()?;
         wait(&self.ring.header().head.waiters, timeout, attempt)
     }
 
@@ -273,13 +305,15 @@ impl SpscQueue {
     pub unsafe fn pop_wait(&self, element: *mut u8, timeout: u64) -> Result<bool> {
         // SAFETY: as promised to us.
         let attempt = || unsafe { self.pop(element) };
+        self.open_segment()?;
         wait(&self.ring.header().tail.waiters, timeout, attempt)
     }
 
     /// Wakes whoever sleeps at the queue, for a publisher outside of this module.
     pub fn wake(&self) -> Result<()> {
-        if self.segment().is_read_only() {
-            return Err(self.about_the_queue(self.segment().read_only_error("")));
+        let segment = self.open_segment()?;
+        if segment.is_read_only() {
+            return Err(self.about_the_queue(segment.read_only_error("")));
         }
         self.ring.header().tail.waiters.wake();
         self.ring.header().head.waiters.wake();
@@ -288,17 +322,17 @@ impl SpscQueue {
 
     /// Number of elements: exact while nobody operates, never above the capacity.
     pub fn len(&self) -> u64 {
-        self.ring.len()
+        self.open_segment().map_or(0, |_| self.ring.len())
     }
 
     /// Whether there was nothing at one moment during the call.
     pub fn is_empty(&self) -> bool {
-        self.ring.is_empty()
+        self.open_segment().is_err() || self.ring.is_empty()
     }
 
     /// Whether there was no room at one moment during the call.
     pub fn is_full(&self) -> bool {
-        self.ring.is_full()
+        self.open_segment().is_ok() && self.ring.is_full()
     }
 
     /// Elements that the queue holds when full.
@@ -328,11 +362,7 @@ unsafe impl Inherited for SpscQueue {
 
 impl Drop for SpscQueue {
     fn drop(&mut self) {
-        self.leave();
-        let process = fork::lock_process();
-        if self.watched.load(Ordering::Relaxed) {
-            fork::unwatch(&process, self.inherited());
-        }
+        self.close();
     }
 }
 
@@ -441,6 +471,7 @@ impl Structure for SpscQueue {
             name: name.to_c(),
             segment: NonNull::from(segment),
             watched: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         };
         queue.check(name, params)?;
         Ok(queue)
