@@ -234,7 +234,7 @@ typedef struct shmds_queue_parts {
    */
   struct shmds_queue_ends *ends;
   /**
-   * Ring words, a power of two.
+   * Ring words, as many as the capacity.
    */
   uint64_t *words;
   /**
@@ -257,10 +257,6 @@ typedef struct shmds_queue_parts {
    * The bits of a hint that hold the index.
    */
   uint64_t index_mask;
-  /**
-   * One less than the number of ring words.
-   */
-  uint64_t word_mask;
 } shmds_queue_parts;
 
 /**

@@ -260,8 +260,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts
   const uint64_t index = at & parts->index_mask;
   /* The word to be found is this, and the number of a slot that exists. */
   const uint64_t wanted = at - index + (side != 0 ? parts->unit : 0);
-  /* Neighbours lie on different lines. */
-  uint64_t* cell = parts->words + (at * 9 & parts->word_mask);
+  uint64_t* cell = parts->words + index;
   uint64_t next = at + 1;
   uint64_t word = 0;
   uint64_t j = 0;

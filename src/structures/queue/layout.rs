@@ -20,8 +20,6 @@ const SPARE_BYTES: u64 = 1 << 20;
 const FEWEST_LANES: u64 = 4;
 /// A slot index has 31 bits in a lane record.
 const MOST_SLOTS: u64 = 1 << 31;
-/// Fewest ring words: up to eight of them then have a line each.
-const FEWEST_WORDS: u64 = 64;
 
 /// The start of a queue's extent.
 ///
@@ -38,7 +36,7 @@ pub struct Header {
     pub home_lanes: AtomicU32,
     /// All lanes, home lanes first; at least 1. `capacity + lanes <= 2^31`.
     pub lanes: AtomicU32,
-    /// Low bits of a ring word that hold the slot index: ceil(log2(capacity + lanes)), at least 6.
+    /// Low bits of a ring word that hold the slot index: ceil(log2(capacity + lanes)).
     pub slot_bits: AtomicU32,
     /// Zero.
     pub reserved_bits: AtomicU32,
@@ -85,8 +83,10 @@ pub struct Lane {
     pub record: AtomicU64,
     /// How often an operation on this lane found the queue full, or empty.
     pub refused: AtomicU64,
+    /// What the lane has learned about waiting for the other side: as a producer, as a consumer.
+    pub patience: [AtomicU64; 2],
     /// Zero.
-    pub reserved: [AtomicU64; 5],
+    pub reserved: [AtomicU64; 3],
 }
 
 // SAFETY: atomics only, so valid for all bit patterns; no padding.
@@ -171,8 +171,6 @@ pub struct Plan {
     pub lanes: u32,
     /// See [`Header::slot_bits`].
     pub slot_bits: u32,
-    /// Number of ring words, a power of two; `capacity` of them are in use.
-    pub words: u64,
     /// See [`Header::lanes_offset`].
     pub lanes_offset: u64,
     /// See [`Header::words_offset`].
@@ -220,12 +218,11 @@ impl Plan {
             return Err(PlanError::Capacity);
         }
         let align = elem_align.max(LINE);
-        let words = capacity.next_power_of_two().max(FEWEST_WORDS);
-        // Neither sum can overflow: lanes and words are at most 2^31.
+        // Neither sum can overflow: lanes and capacity are at most 2^31.
         let lanes_offset = size_of::<Header>() as u64;
         let words_offset = lanes_offset + lanes * size_of::<Lane>() as u64;
         let sized = || {
-            let slots_offset = (words_offset + words * 8).checked_next_multiple_of(align)?;
+            let slots_offset = (words_offset + capacity * 8).checked_next_multiple_of(align)?;
             let size = slots
                 .checked_mul(elem_size)?
                 .checked_add(slots_offset)?
@@ -241,9 +238,7 @@ impl Plan {
             capacity,
             home_lanes: home_lanes as u32,
             lanes: lanes as u32,
-            // At least as many as tell the ring words apart (see `place`).
-            slot_bits: ceil_log2(slots).max(FEWEST_WORDS.ilog2()),
-            words,
+            slot_bits: ceil_log2(slots),
             lanes_offset,
             words_offset,
             slots_offset,
@@ -270,15 +265,6 @@ impl Plan {
             && plan.size <= region.len() as u64
             && region.base().addr().get() as u64 % plan.align == 0;
         sound.then_some(plan).ok_or(Corrupt::Geometry)
-    }
-
-    /// Where the word for ring index `index` lies in the array of `words` words, a power
-    /// of two: nine words after the one for the index before, so that neighbours are on
-    /// different lines. An odd factor leaves no word out. Only as many low bits of `index`
-    /// count as there are words, so a hint will do for it.
-    #[inline]
-    pub(super) const fn place(words: usize, index: usize) -> usize {
-        index.wrapping_mul(9) & (words - 1)
     }
 }
 
@@ -314,11 +300,10 @@ pub(super) fn init_planned(region: Region, plan: &Plan) -> Result<(), Corrupt> {
 
     // Word i starts {lap 0, empty, slot i}; lane k starts with the spare capacity + k.
     let words = region
-        .list::<AtomicU64>(plan.words_offset, plan.words)
+        .list::<AtomicU64>(plan.words_offset, plan.capacity)
         .ok_or(Corrupt::Geometry)?;
-    for slot in 0..plan.capacity as usize {
-        let word = words.get(Plan::place(words.len(), slot));
-        word.ok_or(Corrupt::Geometry)?.store(slot as u64, Relaxed);
+    for (word, slot) in words.iter().zip(0..) {
+        word.store(slot, Relaxed);
     }
     let lanes = region
         .list::<Lane>(plan.lanes_offset, u64::from(plan.lanes))

@@ -21,6 +21,7 @@
 mod handle;
 mod lanes;
 mod layout;
+mod patience;
 mod recovery;
 mod ring;
 mod search;

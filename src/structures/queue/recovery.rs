@@ -13,7 +13,7 @@
 use core::sync::atomic::Ordering::{Acquire, Release};
 
 use super::Corrupt;
-use super::layout::{Lane, Plan, Record};
+use super::layout::{Lane, Record};
 use super::ring::{Ring, step};
 
 /// A lane whose owner died in operation.
@@ -161,8 +161,7 @@ impl Ring {
     /// Notes each slot in question that lies in a ring word or is the spare of an idle lane.
     fn scan(&self, sightings: &mut Sightings) {
         for index in 0..self.capacity as usize {
-            let place = Plan::place(self.words.len(), index);
-            let word = self.words.get(place);
+            let word = self.words.get(index);
             step();
             if let Some(word) = word {
                 // Acquire: a doubt about a lane that has since changed hands then no longer stands.

@@ -5,6 +5,7 @@ use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use super::layout::{Header, Lane, Plan, Record};
+use super::patience::{PAUSES, Patience, WORDS_PER_LINE};
 use super::search::Cursor;
 #[cfg(test)]
 pub(super) use super::tests::step;
@@ -67,7 +68,7 @@ pub fn open(region: Region) -> Result<Ring, Corrupt> {
     let lanes = u64::from(plan.lanes);
     let parts = || {
         Some((
-            region.list(plan.words_offset, plan.words)?,
+            region.list(plan.words_offset, plan.capacity)?,
             region.list(plan.lanes_offset, lanes)?,
             region.slots(plan.slots_offset, plan.elem_size, plan.capacity + lanes)?,
         ))
@@ -303,10 +304,45 @@ impl Ring {
                     return exchanged;
                 }
             } else if sight.ahead == self.blocked() {
-                return Ok(None);
+                return self.catch_up::<SIDE>(lane, s, at);
             }
         }
         self.contend::<SIDE>(lane, s, at)
+    }
+
+    /// The rest of `exchange`, when the word shows that the queue is full, or empty: maybe a
+    /// moment's wait for the other side, and another look (see [`Patience`]).
+    #[cold]
+    #[inline(never)]
+    fn catch_up<const SIDE: u64>(
+        &self,
+        lane: &Lane,
+        s: u64,
+        at: Position,
+    ) -> Result<Option<u64>, Corrupt> {
+        // Relaxed: the lane's user alone uses it, and its value decides about time only.
+        let [as_producer, as_consumer] = &lane.patience;
+        let memory = if SIDE == TAIL {
+            as_producer
+        } else {
+            as_consumer
+        };
+        let patience = Patience(memory.load(Relaxed));
+        match patience.caught_up(at.0) {
+            None => return Ok(None),
+            Some((false, next)) => {
+                memory.store(next.0, Relaxed);
+                return Ok(None);
+            }
+            Some((true, _)) => {}
+        }
+        for _ in 0..PAUSES {
+            core::hint::spin_loop();
+        }
+        let end = self.contend::<SIDE>(lane, s, at);
+        let paid = matches!(end, Ok(Some(_))) && self.is_clear::<SIDE>(at);
+        memory.store(patience.waited(at.0, paid).0, Relaxed);
+        end
     }
 
     /// The rest of `exchange`, when the hint was stale or somebody else was faster.
@@ -338,6 +374,12 @@ impl Ring {
         step();
         lane.record.store(Record::Idle(s).encode(), Release);
         end
+    }
+
+    /// Whether the other side is a cache line of words ahead of `at`.
+    fn is_clear<const SIDE: u64>(&self, at: Position) -> bool {
+        let ahead = self.look::<SIDE>(self.offset(at, WORDS_PER_LINE.min(self.capacity)));
+        ahead.is_some_and(|sight| sight.ahead >= 0)
     }
 
     /// Tries to exchange slot `s` for the one in the word that was sighted at `at`, this
@@ -400,8 +442,7 @@ impl Ring {
         if index >= self.capacity {
             return None;
         }
-        let place = Plan::place(self.words.len(), index as usize);
-        let cell = self.words.get(place)?;
+        let cell = self.words.get(index as usize)?;
         step();
         // Acquire, at least: what the CAS that stored this word knew to be passed we may
         // take for passed (a jump and a hint rely on it). SeqCst: see `attempt`.

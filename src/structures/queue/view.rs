@@ -12,7 +12,7 @@ use core::sync::atomic::AtomicU64;
 pub struct QueueParts {
     /// The hints and wait words, in the segment.
     pub ends: *mut QueueEnds,
-    /// Ring words, a power of two.
+    /// Ring words, as many as the capacity.
     pub words: *mut AtomicU64,
     /// Payload slots.
     pub slots: *mut u8,
@@ -24,8 +24,6 @@ pub struct QueueParts {
     pub unit: u64,
     /// The bits of a hint that hold the index.
     pub index_mask: u64,
-    /// One less than the number of ring words.
-    pub word_mask: u64,
 }
 
 /// The start of a queue's handle. Constant while the handle is open, but for the key.
@@ -67,7 +65,6 @@ impl QueueView {
             last_index: plan.capacity - 1,
             unit: ring.unit,
             index_mask: ring.index_mask,
-            word_mask: plan.words - 1,
         };
         Some(Self {
             key: AtomicU64::new(new_key(id)),

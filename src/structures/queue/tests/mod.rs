@@ -4,6 +4,7 @@ mod concurrent;
 mod format;
 mod hostile;
 mod interruption;
+mod patience;
 mod recovery;
 mod sequential;
 
@@ -141,8 +142,7 @@ impl Queue {
     }
 
     fn word(&self, index: u64) -> &AtomicU64 {
-        let place = Plan::place(self.ring.words.len(), index as usize);
-        self.ring.words.get(place).unwrap()
+        self.ring.words.get(index as usize).unwrap()
     }
 
     fn lane(&self, lane: usize) -> &Lane {
