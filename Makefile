@@ -16,12 +16,12 @@ NEED := scripts/need-tools
 JOBS := $(shell nproc 2>/dev/null || echo 1)
 CONFIGURE := cmake -S . -DSHMDS_CARGO_TARGET_DIR=$(CURDIR)/target -DBUILD_TESTING=OFF -B
 BUILD := cmake --build
-C_FAMILY = $(shell find c_tests cpp_wrapper examples tests -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp')
+C_FAMILY = $(shell find c_tests cpp_wrapper examples tests benches -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp')
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help build install demo header format clean test test-tools test-format test-lint test-docs \
-        test-rust test-c test-cpp test-install test-demo
+.PHONY: help build install demo header format clean bench test test-tools test-format test-lint test-docs \
+        test-rust test-c test-cpp test-install test-demo test-bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,6 +40,11 @@ demo: ## a producer and two consumers, in C++ and in C, around one segment; DEMO
 	@$(STEP) "Build the library and the demo" $(BUILD) build/demo -j $(JOBS)
 	@DEMO_SECONDS=$(DEMO_SECONDS) build/demo/examples/demo/demo
 
+bench: build ## what operations cost, beside other queues; BENCH="--only pair"
+	@$(NEED) clang boost
+	@scripts/bench $(BENCH)
+	@$(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir target/bench
+
 header: ## include/shmds.h, made anew from the Rust sources
 	@$(NEED) cargo cc
 	SHMDS_BLESS=1 $(CARGO) test --test header
@@ -47,25 +52,28 @@ header: ## include/shmds.h, made anew from the Rust sources
 format: ## rustfmt and clang-format over all sources
 	@$(NEED) cargo rustfmt clang-format
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path benches/Cargo.toml
 	$(CLANG_FORMAT) -i $(C_FAMILY)
 
 clean: ## removes everything made
 	rm -rf build target
 
-test: test-tools test-format test-lint test-docs test-rust test-c test-cpp test-install test-demo ## everything
+test: test-tools test-format test-lint test-docs test-rust test-c test-cpp test-install test-demo test-bench ## everything
 	@$(STEP) "Nothing left in shared memory" scripts/shm-residue check build/shm-before
 	@echo "make test: all steps passed"
 
 test-tools:
-	@$(STEP) "Tools" $(NEED) cargo rustfmt clippy cc cxx cmake clang clang-format catch2 pkg-config
+	@$(STEP) "Tools" $(NEED) cargo rustfmt clippy cc cxx cmake clang clang-format catch2 pkg-config boost
 	@scripts/shm-residue note build/shm-before
 
 test-format:
 	@$(STEP) "rustfmt" $(CARGO) fmt --check
+	@$(STEP) "rustfmt, benchmarks" $(CARGO) fmt --check --manifest-path benches/Cargo.toml
 	@$(STEP) "clang-format" $(CLANG_FORMAT) --dry-run --Werror $(C_FAMILY)
 
 test-lint:
 	@$(STEP) "clippy" $(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(STEP) "clippy, benchmarks" $(CARGO) clippy --locked --manifest-path benches/Cargo.toml --target-dir target/bench --all-targets -- -D warnings
 
 test-docs:
 	@$(STEP) "rustdoc" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --no-deps --document-private-items
@@ -87,3 +95,6 @@ test-install:
 
 test-demo:
 	@$(STEP) "Demo, 2 s" scripts/test-demo
+
+test-bench:
+	@$(STEP) "A slice of the benchmarks" scripts/bench --quick

@@ -16,6 +16,17 @@
 #endif
 
 /**
+ * For `shmds_inline.h`: number of places in which a thread remembers queues. A handle's address
+ * divided by `SHMDS_QUEUE_STRIDE`, modulo this, is its place.
+ */
+#define SHMDS_QUEUE_PLACES 16
+
+/**
+ * For `shmds_inline.h`: see `SHMDS_QUEUE_PLACES`.
+ */
+#define SHMDS_QUEUE_STRIDE 64
+
+/**
  * A timeout that never passes.
  */
 #define SHMDS_WAIT_FOREVER UINT64_MAX
@@ -250,13 +261,10 @@ typedef struct shmds_queue_parts {
    */
   uint64_t last_index;
   /**
-   * The full bit of a ring word, above the bits of the slot number.
+   * The full bit of a ring word, above the bits of the slot number; the index in a hint
+   * has this bit and those below.
    */
   uint64_t unit;
-  /**
-   * The bits of a hint that hold the index.
-   */
-  uint64_t index_mask;
 } shmds_queue_parts;
 
 /**

@@ -27,12 +27,17 @@
 #define SHMDS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* Compilers find these functions too large to inline by themselves, which would cost a call. */
 #define SHMDS_INLINE static inline __attribute__((always_inline))
+/* One per translation unit, and called: what is long or rare. */
+#define SHMDS_OUT_OF_LINE static __attribute__((noinline, unused))
+
 #ifdef __cplusplus
 #define SHMDS_VIEW_OF(type, handle) reinterpret_cast<type*>(handle)
 #define SHMDS_BYTES_OF(type, pointer) static_cast<type*>(pointer)
+#define SHMDS_ADDRESS_OF(pointer) reinterpret_cast<uintptr_t>(pointer)
 #else
 #define SHMDS_VIEW_OF(type, handle) ((type*)(handle))
 #define SHMDS_BYTES_OF(type, pointer) ((type*)(pointer))
+#define SHMDS_ADDRESS_OF(pointer) ((uintptr_t)(pointer))
 #endif
 
 /* Copies a small element by loads of no more than a word. It was often built just now, field by
@@ -225,31 +230,19 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queu
 #define SHMDS_THREAD_LOCAL _Thread_local
 #endif
 
-/* What the thread remembers: first the queue asked for last, at an address that needs no look at
- * the queue, since an operation waits for little else than one load after the other. Then all, in
- * places that the low bits of their keys tell. */
+/* What the thread remembers of queues: all it uses, in places that the handles' addresses tell, and
+ * a copy of one that it uses often. That one lies at an address of its own: an operation waits for
+ * little else than one load after the other, and this way it waits for none from the handle. */
 typedef struct shmds_queue_memory {
-  shmds_queue_pass last;
-  shmds_queue_pass all[8];
+  shmds_queue_pass often;
+  shmds_queue_pass all[SHMDS_QUEUE_PLACES];
+  /* Operations on others than the one used often. */
+  uint64_t others;
 } shmds_queue_memory;
 
-/* One in each shared object at least, in C one in each translation unit: all know the same lane. */
-static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory __attribute__((unused));
-
-/* Finds the thread's pass for a queue that is not the one asked for last, or asks the library for
- * it; NULL when the thread has no lane of its own now. */
-static inline const shmds_queue_pass* shmds_queue_find_pass_inline(shmds_queue* queue, uint64_t key,
-                                                                   shmds_queue_memory* memory) {
-  shmds_queue_pass* pass = &memory->all[key % 8];
-  if (SHMDS_LIKELY(pass->key == key)) {
-    return pass;
-  }
-  if (!shmds_queue_own_lane(queue, pass)) {
-    return NULL;
-  }
-  memory->last = *pass;
-  return pass;
-}
+/* One in each shared object at least, mostly in each translation unit: all know the same lane. */
+static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
+    __attribute__((unused, aligned(SHMDS_QUEUE_STRIDE)));
 
 /* Exchanges slot s at the first look, or changes nothing: side 0 is the tail, where full words
  * come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done. */
@@ -257,9 +250,9 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts
                                                   uint64_t* hint, uint64_t side, uint64_t s) {
   /* Acquire: pairs with the Release below; the words before the hint are seen as passed. */
   const uint64_t at = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
-  const uint64_t index = at & parts->index_mask;
-  /* The word to be found is this, and the number of a slot that exists. */
-  const uint64_t wanted = at - index + (side != 0 ? parts->unit : 0);
+  const uint64_t unit = parts->unit;
+  const uint64_t index = at & (2 * unit - 1);
+  const uint64_t lap = at - index;
   uint64_t* cell = parts->words + index;
   uint64_t next = at + 1;
   uint64_t word = 0;
@@ -268,17 +261,18 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts
     if (index > parts->last_index) {
       return UINT64_MAX;
     }
-    next = at - index + 2 * parts->unit;
+    next = lap + 2 * unit;
   }
   word = __atomic_load_n(cell, __ATOMIC_SEQ_CST);
-  j = word - wanted;
+  /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
+  j = word - lap - (side != 0 ? unit : 0);
   if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
     return UINT64_MAX;
   }
   /* Say which two slots are in play before either can change hands. */
   __atomic_store_n(record, UINT64_C(1) << 62 | j << 31 | s, __ATOMIC_RELEASE);
   /* The linearisation point; it publishes the payload. */
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &word, wanted + parts->unit + s, false,
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &word, word - j + s + unit, false,
                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
     __atomic_store_n(record, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
@@ -289,12 +283,14 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts
   return j;
 }
 
-/* Whether somebody may sleep who has to be woken now that something was published. */
-SHMDS_INLINE bool shmds_queue_has_sleepers_inline(const shmds_wait_word* sleepers) {
+/* Wakes those who sleep for what was just published, if there are any. */
+SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_word* sleepers) {
 #if !defined(__x86_64__)
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
-  return SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0);
+  if (SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0)) {
+    (void)!shmds_queue_wake(queue);
+  }
 }
 
 /* Enqueues with a pass that stands, if that can be done in line. */
@@ -313,9 +309,7 @@ SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, const shmd
                      UINT64_MAX)) {
     return false;
   }
-  if (shmds_queue_has_sleepers_inline(&parts->ends->items)) {
-    (void)!shmds_queue_wake(queue);
-  }
+  shmds_queue_wake_inline(queue, &parts->ends->items);
   return true;
 }
 
@@ -335,15 +329,20 @@ SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, const shmd
   }
   /* The exchange made the slot this lane's spare: nobody writes it now. */
   memcpy(element, parts->slots + slot * elem_size, elem_size);
-  if (shmds_queue_has_sleepers_inline(&parts->ends->space)) {
-    (void)!shmds_queue_wake(queue);
-  }
+  shmds_queue_wake_inline(queue, &parts->ends->space);
   return true;
 }
 
+/* The key by which a thread knows the queue. Another one than before: another queue, a forked
+ * child, a thread that is ending. */
+SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
+  const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
+  return __atomic_load_n(&view->key, __ATOMIC_RELAXED);
+}
+
 /**
- * What of `shmds_queue_enqueue` can be done in line: true if the element went in. False says
- * nothing; the library has to be asked then.
+ * What of `shmds_queue_enqueue` can be done in line, on the queue that the thread uses often: true
+ * if the element went in. False says nothing; `shmds_queue_enqueue_otherwise_inline` is next.
  *
  * Never hands `element` on, so that a compiler may keep it in registers.
  *
@@ -352,50 +351,94 @@ SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, const shmd
  */
 SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void* element,
                                                  size_t elem_size) {
-  const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
-  shmds_queue_memory* memory = &shmds_queue_thread_memory;
-  const shmds_queue_pass* pass = NULL;
-  /* Another key than the thread knows: another queue, a forked child, a thread that is ending. */
-  const uint64_t key = __atomic_load_n(&view->key, __ATOMIC_RELAXED);
-  if (SHMDS_LIKELY(memory->last.key == key)) {
-    return shmds_queue_enqueue_with_inline(queue, &memory->last, element, elem_size);
-  }
-  pass = shmds_queue_find_pass_inline(queue, key, memory);
-  return pass && shmds_queue_enqueue_with_inline(queue, pass, element, elem_size);
+  const shmds_queue_pass* pass = &shmds_queue_thread_memory.often;
+  return SHMDS_LIKELY(pass->key == shmds_queue_key_inline(queue)) &&
+         shmds_queue_enqueue_with_inline(queue, pass, element, elem_size);
 }
 
-/** What of `shmds_queue_dequeue` can be done in line; see `shmds_queue_try_enqueue_inline`. */
+/** Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`. */
 SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* element,
                                                  size_t elem_size) {
-  const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
-  shmds_queue_memory* memory = &shmds_queue_thread_memory;
-  const shmds_queue_pass* pass = NULL;
-  const uint64_t key = __atomic_load_n(&view->key, __ATOMIC_RELAXED);
-  if (SHMDS_LIKELY(memory->last.key == key)) {
-    return shmds_queue_dequeue_with_inline(queue, &memory->last, element, elem_size);
-  }
-  pass = shmds_queue_find_pass_inline(queue, key, memory);
-  return pass && shmds_queue_dequeue_with_inline(queue, pass, element, elem_size);
+  const shmds_queue_pass* pass = &shmds_queue_thread_memory.often;
+  return SHMDS_LIKELY(pass->key == shmds_queue_key_inline(queue)) &&
+         shmds_queue_dequeue_with_inline(queue, pass, element, elem_size);
 }
 
-/** `shmds_queue_enqueue`. `elem_size` is the queue's element size, best known to the compiler. */
-SHMDS_INLINE shmds_status shmds_queue_enqueue_inline(shmds_queue* queue, const void* element,
-                                                     size_t elem_size) {
-  if (SHMDS_LIKELY(queue && element) &&
-      SHMDS_LIKELY(shmds_queue_try_enqueue_inline(queue, element, elem_size))) {
+/* The thread's pass for a queue that is not the one used often; NULL if it has no lane of its own
+ * now, or if the queue is the one used often. */
+SHMDS_INLINE const shmds_queue_pass* shmds_queue_other_pass_inline(shmds_queue* queue) {
+  shmds_queue_memory* memory = &shmds_queue_thread_memory;
+  const uint64_t key = shmds_queue_key_inline(queue);
+  const uintptr_t place = SHMDS_ADDRESS_OF(queue) / SHMDS_QUEUE_STRIDE % SHMDS_QUEUE_PLACES;
+  shmds_queue_pass* pass = &memory->all[place];
+  if (memory->often.key == key) {
+    return NULL;
+  }
+  if (SHMDS_UNLIKELY(pass->key != key) && !shmds_queue_own_lane(queue, pass)) {
+    return NULL;
+  }
+  /* Now and then: whichever comes then is probably used often. */
+  if (SHMDS_UNLIKELY(memory->others++ % 32 == 0)) {
+    memory->often = *pass;
+  }
+  return pass;
+}
+
+/**
+ * `shmds_queue_enqueue`, after `shmds_queue_try_enqueue_inline` said nothing. To be called out of
+ * line: it is as long as that.
+ */
+SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queue,
+                                                               const void* element,
+                                                               size_t elem_size) {
+  const shmds_queue_pass* pass = shmds_queue_other_pass_inline(queue);
+  if (pass && shmds_queue_enqueue_with_inline(queue, pass, element, elem_size)) {
     return SHMDS_OK;
   }
   return shmds_queue_enqueue(queue, element);
 }
 
-/** `shmds_queue_dequeue`. `elem_size` is the queue's element size, best known to the compiler. */
-SHMDS_INLINE shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* element,
-                                                     size_t elem_size) {
-  if (SHMDS_LIKELY(queue && element) &&
-      SHMDS_LIKELY(shmds_queue_try_dequeue_inline(queue, element, elem_size))) {
+/** Like `shmds_queue_enqueue_otherwise_inline`, for `shmds_queue_dequeue`. */
+SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queue, void* element,
+                                                               size_t elem_size) {
+  const shmds_queue_pass* pass = shmds_queue_other_pass_inline(queue);
+  if (pass && shmds_queue_dequeue_with_inline(queue, pass, element, elem_size)) {
     return SHMDS_OK;
   }
   return shmds_queue_dequeue(queue, element);
+}
+
+/* The same out of line, for elements of any size. */
+SHMDS_OUT_OF_LINE shmds_status shmds_queue_enqueue_otherwise(shmds_queue* queue,
+                                                             const void* element,
+                                                             size_t elem_size) {
+  return shmds_queue_enqueue_otherwise_inline(queue, element, elem_size);
+}
+SHMDS_OUT_OF_LINE shmds_status shmds_queue_dequeue_otherwise(shmds_queue* queue, void* element,
+                                                             size_t elem_size) {
+  return shmds_queue_dequeue_otherwise_inline(queue, element, elem_size);
+}
+
+/** `shmds_queue_enqueue`. `elem_size` is the queue's element size, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_queue_enqueue_inline(shmds_queue* queue, const void* element,
+                                                     size_t elem_size) {
+  if (SHMDS_UNLIKELY(!queue || !element)) {
+    return shmds_queue_enqueue(queue, element);
+  }
+  return SHMDS_LIKELY(shmds_queue_try_enqueue_inline(queue, element, elem_size))
+             ? SHMDS_OK
+             : shmds_queue_enqueue_otherwise(queue, element, elem_size);
+}
+
+/** `shmds_queue_dequeue`. `elem_size` is the queue's element size, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* element,
+                                                     size_t elem_size) {
+  if (SHMDS_UNLIKELY(!queue || !element)) {
+    return shmds_queue_dequeue(queue, element);
+  }
+  return SHMDS_LIKELY(shmds_queue_try_dequeue_inline(queue, element, elem_size))
+             ? SHMDS_OK
+             : shmds_queue_dequeue_otherwise(queue, element, elem_size);
 }
 
 #endif /* SHMDS_INLINE_H */

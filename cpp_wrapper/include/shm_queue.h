@@ -205,8 +205,9 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   /// Puts a copy of `value` at the end.
   /// @return false, with nothing changed, if the queue is full
   [[nodiscard, gnu::always_inline]] bool enqueue(const T& value) noexcept {
-    return shmds_queue_try_enqueue_inline(handle_, &value, sizeof(T)) ||
-           enqueue_by_call(handle_, value);
+    shmds_queue* const handle = handle_;
+    return shmds_queue_try_enqueue_inline(handle, &value, sizeof(T)) ||
+           enqueue_otherwise(handle, value);
   }
 
   /// Takes the oldest element.
@@ -215,8 +216,9 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
     // Not straight into the optional: returning one that is already filled on
     // one path costs more than the copy.
     shmds::detail::storage<T> out;
-    if (!shmds_queue_try_dequeue_inline(handle_, &out, sizeof(T))) [[unlikely]] {
-      return dequeue_by_call(handle_);
+    shmds_queue* const handle = handle_;
+    if (!shmds_queue_try_dequeue_inline(handle, &out, sizeof(T))) [[unlikely]] {
+      return dequeue_otherwise(handle);
     }
     return out.value;
   }
@@ -225,8 +227,9 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   /// @param[out] value the element; untouched if the queue is empty
   /// @return false if the queue is empty
   [[nodiscard, gnu::always_inline]] bool dequeue(T& value) noexcept {
-    if (!shmds_queue_try_dequeue_inline(handle_, &value, sizeof(T))) [[unlikely]] {
-      const auto found = dequeue_by_call(handle_);
+    shmds_queue* const handle = handle_;
+    if (!shmds_queue_try_dequeue_inline(handle, &value, sizeof(T))) [[unlikely]] {
+      const auto found = dequeue_otherwise(handle);
       if (!found) {
         return false;
       }
@@ -382,13 +385,12 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
 
   // What cannot be done in line. Not members, and by value, so that callers may keep the handle
   // and the element in registers.
-  [[gnu::cold, gnu::noinline]] static bool enqueue_by_call(shmds_queue* handle, T value) noexcept {
-    return shmds_queue_enqueue(handle, &value) == SHMDS_OK;
+  [[gnu::noinline]] static bool enqueue_otherwise(shmds_queue* handle, T value) noexcept {
+    return shmds_queue_enqueue_otherwise_inline(handle, &value, sizeof(T)) == SHMDS_OK;
   }
-  [[gnu::cold, gnu::noinline]] static std::optional<T> dequeue_by_call(
-      shmds_queue* handle) noexcept {
+  [[gnu::noinline]] static std::optional<T> dequeue_otherwise(shmds_queue* handle) noexcept {
     shmds::detail::storage<T> out;
-    if (shmds_queue_dequeue(handle, &out) != SHMDS_OK) {
+    if (shmds_queue_dequeue_otherwise_inline(handle, &out, sizeof(T)) != SHMDS_OK) {
       return std::nullopt;
     }
     return out.value;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::segment::Intent;
-use crate::structures::queue::{Params, Pass, Pinned, Queue, QueueView};
+use crate::structures::queue::{PLACES, Params, Pass, Pinned, Queue, QueueView, STRIDE};
 use crate::structures::wait::Deadline;
 use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
@@ -29,6 +29,14 @@ use core::time::Duration;
 pub struct shmds_queue {
     _opaque: [u8; 0],
 }
+
+/// For `shmds_inline.h`: number of places in which a thread remembers queues. A handle's address
+/// divided by `SHMDS_QUEUE_STRIDE`, modulo this, is its place.
+pub const SHMDS_QUEUE_PLACES: usize = 16;
+/// For `shmds_inline.h`: see `SHMDS_QUEUE_PLACES`.
+pub const SHMDS_QUEUE_STRIDE: usize = 64;
+
+const _: () = assert!(SHMDS_QUEUE_PLACES == PLACES && SHMDS_QUEUE_STRIDE == STRIDE);
 
 fn params(elem_size: usize, elem_align: usize, capacity: usize) -> Params {
     Params {

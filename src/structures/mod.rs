@@ -17,7 +17,7 @@ use crate::table::{self, Claim, Found, Key, Kind, Request, Table};
 use array::Array;
 use atomic::Atomic;
 use core::cell::UnsafeCell;
-use queue::Queue;
+use queue::{Placed, Queue};
 use spsc::SpscQueue;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -80,14 +80,14 @@ pub trait Structure: Sized {
     fn from_handle(handle: &Handle) -> Option<&Self>;
 }
 
-/// An open structure. Counted, so that its address stays what it is.
+/// An open structure, on the heap, so that its address stays what it is.
 pub enum Handle {
     /// See [`Array`].
     Array(Arc<Array>),
     /// See [`Atomic`].
     Atomic(Arc<Atomic>),
     /// See [`Queue`].
-    Queue(Arc<Queue>),
+    Queue(Placed<Queue>),
     /// See [`SpscQueue`].
     SpscQueue(Arc<SpscQueue>),
 }

@@ -1,6 +1,7 @@
 //! An open queue: the ring, and the lanes through which this process uses it.
 
 use super::lanes::{LaneGuard, Lanes, Pin, new_key};
+use super::placed::Placed;
 use super::view::{Pass, QueueView};
 use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
@@ -15,7 +16,6 @@ use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::ffi::{CStr, CString};
-use std::sync::Arc;
 
 /// What a queue's creator chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -607,10 +607,11 @@ impl Structure for Queue {
     }
 
     fn into_handle(self) -> Handle {
-        let queue = Arc::new(self);
+        let place = self.view.key.load(Relaxed) as usize;
+        let queue = Placed::new(self, place);
         queue.lanes.opened(&queue.view.key);
         let process = fork::lock_process();
-        // SAFETY: counted and never moved; `drop` ends it.
+        // SAFETY: never moved; `drop` ends it.
         unsafe { fork::watch(&process, NonNull::from(&*queue as &dyn Inherited)) };
         drop(process);
         Handle::Queue(queue)

@@ -10,6 +10,7 @@
 //! - Where elements are so large that there are no home lanes, every lane is
 //!   claimed for the length of one operation.
 
+use super::placed::PLACES;
 use super::ring::Ring;
 use crate::error::{Error, Result};
 use crate::segment::{NOBODY, Owner, Segment, fork};
@@ -29,10 +30,6 @@ const PATIENCE: u32 = 1 << 12;
 /// How often a thread gives way to others of its process before it sleeps.
 const YIELDS: u32 = 64;
 
-/// Number of places in which a thread remembers its lanes; the low bits of a key say
-/// which, so that queues opened one after the other do not share one.
-const PLACES: u64 = 8;
-
 /// The next key, but for its place.
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 
@@ -43,7 +40,7 @@ static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 /// child, and when a thread ends.
 pub fn new_key(place: u64) -> u64 {
     // Relaxed: only its being unique matters.
-    NEXT_KEY.fetch_add(1, Ordering::Relaxed) * PLACES + place % PLACES
+    NEXT_KEY.fetch_add(1, Ordering::Relaxed) * PLACES as u64 + place % PLACES as u64
 }
 
 /// What a thread knows of one queue.
@@ -61,8 +58,8 @@ struct Thread(Vec<Held>);
 thread_local! {
     static THREAD: RefCell<Thread> = const { RefCell::new(Thread(Vec::new())) };
     /// {key, lane} by the place of the key, so that the thread need not look it up.
-    static MEMORY: [Cell<(u64, usize)>; PLACES as usize] =
-        const { [const { Cell::new((0, 0)) }; PLACES as usize] };
+    static MEMORY: [Cell<(u64, usize)>; PLACES] =
+        const { [const { Cell::new((0, 0)) }; PLACES] };
 }
 
 impl Thread {
@@ -300,7 +297,7 @@ impl Lanes {
         // A thread that is ending has no list any more, and needs no lane of its own.
         let obtained = THREAD.try_with(obtain).ok().flatten();
         if let Some(memory) = obtained {
-            MEMORY.with(|memories| memories[(key % PLACES) as usize].set(memory));
+            MEMORY.with(|memories| memories[key as usize % PLACES].set(memory));
         }
         Ok(obtained)
     }
@@ -505,7 +502,7 @@ fn own_lane(key: &AtomicU64) -> Option<usize> {
     // Relaxed: only this thread's ending, or its being a forked child, makes a difference.
     let key = key.load(Ordering::Relaxed);
     MEMORY.with(|memories| {
-        let (remembered, lane) = memories[(key % PLACES) as usize].get();
+        let (remembered, lane) = memories[key as usize % PLACES].get();
         (remembered == key).then_some(lane)
     })
 }

@@ -22,6 +22,7 @@ mod handle;
 mod lanes;
 mod layout;
 mod patience;
+mod placed;
 mod recovery;
 mod ring;
 mod search;
@@ -31,6 +32,7 @@ mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
 pub use layout::{Header, Lane, Params as RingParams, Plan, PlanError, QueueEnds, init};
+pub use placed::{PLACES, Placed, STRIDE};
 pub use ring::{Ring, open};
 pub use view::{Pass, QueueParts, QueueView};
 

@@ -20,10 +20,9 @@ pub struct QueueParts {
     pub slot_count: u64,
     /// The last index before the next lap: one less than the capacity.
     pub last_index: u64,
-    /// The full bit of a ring word, above the bits of the slot number.
+    /// The full bit of a ring word, above the bits of the slot number; the index in a hint
+    /// has this bit and those below.
     pub unit: u64,
-    /// The bits of a hint that hold the index.
-    pub index_mask: u64,
 }
 
 /// The start of a queue's handle. Constant while the handle is open, but for the key.
@@ -64,7 +63,6 @@ impl QueueView {
             slot_count: plan.capacity + u64::from(plan.lanes),
             last_index: plan.capacity - 1,
             unit: ring.unit,
-            index_mask: ring.index_mask,
         };
         Some(Self {
             key: AtomicU64::new(new_key(id)),

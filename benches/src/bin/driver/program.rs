@@ -1,0 +1,86 @@
+//! The programs that hold the queues, each asked by one line and answering with one.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::str::FromStr;
+
+/// A program that runs, and waits for commands.
+pub struct Program {
+    /// Which compiler made it.
+    pub compiler: String,
+    /// All that it says of itself.
+    pub about: String,
+    child: Child,
+    to: Option<ChildStdin>,
+    from: BufReader<ChildStdout>,
+}
+
+/// Names and values, in turns.
+pub struct Answer(Vec<String>);
+
+impl Answer {
+    /// The value of that name.
+    pub fn get<T: FromStr>(&self, name: &str) -> Result<T, String> {
+        let place = self.0.iter().step_by(2).position(|each| each == name);
+        let value = place.and_then(|place| self.0.get(2 * place + 1)?.parse().ok());
+        value.ok_or_else(|| format!("no {name} in the answer {:?}", self.0.join(" ")))
+    }
+}
+
+impl Program {
+    /// Starts a program whose participants run on these processors.
+    pub fn start(path: &Path, cpus: [usize; 2]) -> Result<Self, String> {
+        let mut child = Command::new(path)
+            .arg("commands")
+            .args(cpus.map(|cpu| cpu.to_string()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", path.display()))?;
+        let to = child.stdin.take();
+        let from = child.stdout.take().ok_or("a program without pipes")?;
+        let mut program = Self {
+            compiler: String::new(),
+            about: String::new(),
+            child,
+            to,
+            from: BufReader::new(from),
+        };
+        let about = program.ask("about")?;
+        program.compiler = about.get("compiler")?;
+        program.about = about.0.join(" ");
+        Ok(program)
+    }
+
+    /// Has one command carried out.
+    pub fn ask(&mut self, command: &str) -> Result<Answer, String> {
+        let mut line = String::new();
+        let to = self.to.as_mut().ok_or("the program has ended")?;
+        writeln!(to, "{command}")
+            .and_then(|()| self.from.read_line(&mut line))
+            .map_err(|error| format!("{command}: {error}"))?;
+        let mut words = line.split_whitespace().map(String::from);
+        match words.next().as_deref() {
+            Some("ok") => Ok(Answer(words.collect())),
+            Some("error") => Err(format!(
+                "{command}: {}",
+                words.collect::<Vec<_>>().join(" ")
+            )),
+            _ => Err(format!("{command}: the program ended")),
+        }
+    }
+
+    /// The number of that name in the answer to a command.
+    pub fn number(&mut self, command: &str, name: &str) -> Result<f64, String> {
+        self.ask(command)?.get(name)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It clears up and ends at the end of its input.
+        drop(self.to.take());
+        let _ = self.child.wait();
+    }
+}
