@@ -3,6 +3,7 @@
 #ifndef SHMDS_BENCH_CONTROL_HPP
 #define SHMDS_BENCH_CONTROL_HPP
 
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -91,22 +92,25 @@ class SharedControl {
   Control* control_;
 };
 
+// To be called first by a process with a part to play: it ends with the one that started it.
+inline void end_with_parent(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+}
+
 // This program again, as another process with a part to play; killed at the end if it still runs.
 class Child {
  public:
   explicit Child(const std::vector<std::string>& arguments) {
-    std::vector<char*> argv{const_cast<char*>("bench")};
+    const std::string parent = std::to_string(getpid());
+    std::vector<char*> argv{const_cast<char*>("bench"), const_cast<char*>(parent.c_str())};
     for (const std::string& argument : arguments)
       argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    const pid_t parent = getpid();
-    pid_ = fork();
-    if (pid_ < 0) throw Failure("cannot fork");
-    if (pid_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (getppid() != parent) _exit(1);
-      execv("/proc/self/exe", argv.data());
-      _exit(127);
+    // Not by fork, after which this process would have to copy each page that it writes.
+    if (posix_spawn(&pid_, "/proc/self/exe", nullptr, nullptr, argv.data(), environ) != 0) {
+      pid_ = -1;
+      throw Failure("cannot start a process");
     }
   }
   Child(const Child&) = delete;

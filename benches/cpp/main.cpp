@@ -129,7 +129,7 @@ class Commands {
   std::unique_ptr<Child> caller_;
 };
 
-// A participant: PART KIND BYTES SEGMENT CONTROL_FD INDEX CPU HOW
+// A participant: PARENT PART KIND BYTES SEGMENT CONTROL_FD INDEX CPU HOW
 void take_part(const std::vector<std::string>& arguments) {
   const std::string& part = arguments[0];
   const std::string& how = arguments[7];
@@ -146,7 +146,8 @@ void take_part(const std::vector<std::string>& arguments) {
   });
 }
 
-// The other side of a round trip: answer MEANS SEGMENT CONTROL_FD CPU COUNT PIPE PIPE PIPE PIPE
+// The other side of a round trip: PARENT answer MEANS SEGMENT CONTROL_FD CPU COUNT PIPE PIPE PIPE
+// PIPE
 void take_part_in_trip(const std::vector<std::string>& arguments) {
   Segment segment(arguments[2]);
   Control& control = *SharedControl::map(std::stoi(arguments[3]));
@@ -159,7 +160,7 @@ void take_part_in_trip(const std::vector<std::string>& arguments) {
   });
 }
 
-// calls KIND SEGMENT
+// PARENT calls KIND SEGMENT
 void be_counted(const std::vector<std::string>& arguments) {
   Segment segment(arguments[2]);
   if (arguments[1] == "queue") {
@@ -190,11 +191,14 @@ int commands(std::array<int, 2> cpus) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     if (arguments.size() == 3 && arguments[0] == "commands") {
       return commands({std::stoi(arguments[1]), std::stoi(arguments[2])});
     }
+    if (arguments.empty()) throw Failure("this program is run by the driver of the benchmarks");
+    end_with_parent(std::stoi(arguments[0]));
+    arguments.erase(arguments.begin());
     if (arguments.size() == 10 && arguments[0] == "answer") {
       take_part_in_trip(arguments);
     } else if (arguments.size() == 8) {
@@ -202,7 +206,7 @@ int main(int argc, char** argv) {
     } else if (arguments.size() == 3 && arguments[0] == "calls") {
       be_counted(arguments);
     } else {
-      throw Failure("this program is run by the driver of the benchmarks");
+      throw Failure("no such part");
     }
   } catch (const std::exception& error) {
     std::cerr << "bench: " << error.what() << '\n';
