@@ -21,7 +21,7 @@ C_FAMILY = $(shell find c_tests cpp_wrapper examples tests benches -name '*.[ch]
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help build install demo header format clean bench test test-tools test-format test-lint test-docs \
-        test-rust test-c test-cpp test-install test-demo test-bench
+        test-rust test-models test-c test-cpp test-install test-demo test-bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -53,12 +53,13 @@ format: ## rustfmt and clang-format over all sources
 	@$(NEED) cargo rustfmt clang-format
 	$(CARGO) fmt
 	$(CARGO) fmt --manifest-path benches/Cargo.toml
+	$(CARGO) fmt --manifest-path models/Cargo.toml
 	$(CLANG_FORMAT) -i $(C_FAMILY)
 
 clean: ## removes everything made
 	rm -rf build target
 
-test: test-tools test-format test-lint test-docs test-rust test-c test-cpp test-install test-demo test-bench ## everything
+test: test-tools test-format test-lint test-docs test-rust test-models test-c test-cpp test-install test-demo test-bench ## everything
 	@$(STEP) "Nothing left in shared memory" scripts/shm-residue check build/shm-before
 	@echo "make test: all steps passed"
 
@@ -69,17 +70,22 @@ test-tools:
 test-format:
 	@$(STEP) "rustfmt" $(CARGO) fmt --check
 	@$(STEP) "rustfmt, benchmarks" $(CARGO) fmt --check --manifest-path benches/Cargo.toml
+	@$(STEP) "rustfmt, models" $(CARGO) fmt --check --manifest-path models/Cargo.toml
 	@$(STEP) "clang-format" $(CLANG_FORMAT) --dry-run --Werror $(C_FAMILY)
 
 test-lint:
 	@$(STEP) "clippy" $(CARGO) clippy --locked --all-targets -- -D warnings
 	@$(STEP) "clippy, benchmarks" $(CARGO) clippy --locked --manifest-path benches/Cargo.toml --target-dir target/bench --all-targets -- -D warnings
+	@$(STEP) "clippy, models" $(CARGO) clippy --locked --manifest-path models/Cargo.toml --target-dir target/models --all-targets -- -D warnings
 
 test-docs:
 	@$(STEP) "rustdoc" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --no-deps --document-private-items
 
 test-rust:
 	@$(STEP) "Rust tests, and C tests against the library with debug assertions" $(CARGO) test --locked
+
+test-models:
+	@$(STEP) "Memory order models" $(CARGO) test --release --locked --manifest-path models/Cargo.toml --target-dir target/models
 
 test-c:
 	@$(STEP) "Release library" $(MAKE) build
