@@ -88,6 +88,28 @@ class posix_shm_impl {
     base_ = shmds_segment_base(segment_);
   }
 
+#ifdef __cpp_lib_expected
+  /// Attaches a segment that exists, without exceptions.
+  /// @param name,size,options see the constructor
+  /// @return the segment, or why there is none
+  [[nodiscard]] static shmds::result<posix_shm_impl> try_open(
+      const std::string& name, size_t size = 0, const shmds::options& options = {}) noexcept {
+    return attempt(shmds_segment_open, name, size, options);
+  }
+  /// Creates a segment, without exceptions; a name that exists is an error.
+  /// @copydetails try_open()
+  [[nodiscard]] static shmds::result<posix_shm_impl> try_create(
+      const std::string& name, size_t size, const shmds::options& options = {}) noexcept {
+    return attempt(shmds_segment_create, name, size, options);
+  }
+  /// Attaches a segment, creating it if it does not exist, without exceptions.
+  /// @copydetails try_open()
+  [[nodiscard]] static shmds::result<posix_shm_impl> try_open_or_create(
+      const std::string& name, size_t size, const shmds::options& options = {}) noexcept {
+    return attempt(shmds_segment_open_or_create, name, size, options);
+  }
+#endif
+
   posix_shm_impl(const posix_shm_impl&) = delete;
   posix_shm_impl& operator=(const posix_shm_impl&) = delete;
 
@@ -153,6 +175,23 @@ class posix_shm_impl {
   [[nodiscard]] shmds_segment* native_handle() const noexcept { return segment_; }
 
  private:
+  explicit posix_shm_impl(shmds_segment* segment) noexcept
+      : segment_(segment), base_(shmds_segment_base(segment)) {}
+
+#ifdef __cpp_lib_expected
+  static shmds::result<posix_shm_impl> attempt(decltype(shmds_segment_open)& call,
+                                               const std::string& name, size_t size,
+                                               const shmds::options& options) noexcept {
+    const shmds_segment_options wanted = to_c(size, options);
+    shmds_segment* segment = nullptr;
+    const shmds_status status = call(name.c_str(), &wanted, &segment);
+    if (status != SHMDS_OK) {
+      return shmds::detail::failure(status);
+    }
+    return posix_shm_impl(segment);
+  }
+#endif
+
   static shmds_segment_options to_c(size_t size, const shmds::options& options) noexcept {
     using timeout_ms = decltype(shmds_segment_options::open_timeout_ms);
     shmds_segment_options wanted{};

@@ -58,6 +58,29 @@ class shm_array : public shm_span<T, posix_shm_impl<TableType>> {
   /// Never called: a segment with another table is an error of the compiler.
   shm_array(shmds::detail::unsuitable_segment<TableType>, std::string_view, size_type = 0);
 
+#ifdef __cpp_lib_expected
+  /// Opens an array that exists, without exceptions; see the constructor.
+  /// @return the array, or why there is none
+  [[nodiscard]] static shmds::result<shm_array> try_open(posix_shm_impl<TableType>& segment,
+                                                         std::string_view name,
+                                                         size_type count = 0) noexcept {
+    return attempt(shmds_array_open, segment, name, count);
+  }
+  /// Creates an array, without exceptions; a name that exists is an error.
+  /// @return the array, or why there is none
+  [[nodiscard]] static shmds::result<shm_array> try_create(posix_shm_impl<TableType>& segment,
+                                                           std::string_view name,
+                                                           size_type count) noexcept {
+    return attempt(shmds_array_create, segment, name, count);
+  }
+  /// Opens an array, creating it if it does not exist, without exceptions.
+  /// @return the array, or why there is none
+  [[nodiscard]] static shmds::result<shm_array> try_open_or_create(
+      posix_shm_impl<TableType>& segment, std::string_view name, size_type count) noexcept {
+    return attempt(shmds_array_open_or_create, segment, name, count);
+  }
+#endif
+
   /// Another handle to the same array.
   shm_array(const shm_array&) noexcept = default;
   /// Makes this object a handle to the array of `other`; copies no elements.
@@ -67,12 +90,12 @@ class shm_array : public shm_span<T, posix_shm_impl<TableType>> {
   ~shm_array() = default;
 
   /// The element at `index`, which must be less than size(); see SHMDS_CHECKED.
-  reference operator[](size_type index) noexcept {
+  [[gnu::always_inline]] reference operator[](size_type index) noexcept {
     shmds::detail::check_index(index, size());
     return data_[index];
   }
   /// @copydoc operator[](size_type)
-  const_reference operator[](size_type index) const noexcept {
+  [[gnu::always_inline]] const_reference operator[](size_type index) const noexcept {
     shmds::detail::check_index(index, size());
     return data_[index];
   }
@@ -90,13 +113,13 @@ class shm_array : public shm_span<T, posix_shm_impl<TableType>> {
   }
 
   /// The first element.
-  reference front() noexcept { return (*this)[0]; }
+  [[gnu::always_inline]] reference front() noexcept { return (*this)[0]; }
   /// @copydoc front()
-  const_reference front() const noexcept { return (*this)[0]; }
+  [[gnu::always_inline]] const_reference front() const noexcept { return (*this)[0]; }
   /// The last element.
-  reference back() noexcept { return (*this)[size() - 1]; }
+  [[gnu::always_inline]] reference back() noexcept { return (*this)[size() - 1]; }
   /// @copydoc back()
-  const_reference back() const noexcept { return (*this)[size() - 1]; }
+  [[gnu::always_inline]] const_reference back() const noexcept { return (*this)[size() - 1]; }
 
   /// Whether there are no elements.
   bool empty() const noexcept { return size() == 0; }
@@ -166,11 +189,26 @@ class shm_array : public shm_span<T, posix_shm_impl<TableType>> {
     return handle;
   }
 
+#ifdef __cpp_lib_expected
+  static shmds::result<shm_array> attempt(shmds::detail::open_function<shmds_array>& call,
+                                          posix_shm_impl<TableType>& segment, std::string_view name,
+                                          size_type count) noexcept {
+    shmds_array* handle = nullptr;
+    const shmds_status status =
+        call(segment.native_handle(), shmds::detail::table_name<TableType>(name).c_str(), sizeof(T),
+             alignof(T), count, &handle);
+    if (status != SHMDS_OK) {
+      return shmds::detail::failure(status);
+    }
+    return shm_array(segment, handle);
+  }
+#endif
+
   void require(size_type index) const {
     if (index >= size()) {
-      throw std::out_of_range("shm_array \"" + std::string(name()) + "\": index " +
-                              std::to_string(index) + " is out of range for size " +
-                              std::to_string(size()));
+      shmds::detail::fail_range("shm_array \"" + std::string(name()) + "\": index " +
+                                std::to_string(index) + " is out of range for size " +
+                                std::to_string(size()));
     }
   }
 

@@ -45,10 +45,31 @@ class shm_atomic {
   /// @throws shmds::error (a std::runtime_error): another size or kind than
   ///         what exists, segment or table full
   shm_atomic(posix_shm_impl<TableType>& segment, std::string_view name, T initial = T{})
-      : handle_(attach(segment, name, initial)),
-        word_(static_cast<std::atomic<T>*>(shmds_atomic_data(handle_))) {}
+      : shm_atomic(attach(segment, name, initial)) {}
   /// Never called: a segment with another table is an error of the compiler.
   shm_atomic(shmds::detail::unsuitable_segment<TableType>, std::string_view, T = T{});
+
+#ifdef __cpp_lib_expected
+  /// Opens a value that exists, without exceptions.
+  /// @return the atomic, or why there is none
+  [[nodiscard]] static shmds::result<shm_atomic> try_open(posix_shm_impl<TableType>& segment,
+                                                          std::string_view name) noexcept {
+    return attempt(shmds_atomic_open, segment, name, nullptr);
+  }
+  /// Creates a value, without exceptions; a name that exists is an error.
+  /// @return the atomic, or why there is none
+  [[nodiscard]] static shmds::result<shm_atomic> try_create(posix_shm_impl<TableType>& segment,
+                                                            std::string_view name,
+                                                            T initial = T{}) noexcept {
+    return attempt(shmds_atomic_create, segment, name, &initial);
+  }
+  /// Opens a value and leaves it alone, or creates it, without exceptions.
+  /// @return the atomic, or why there is none
+  [[nodiscard]] static shmds::result<shm_atomic> try_open_or_create(
+      posix_shm_impl<TableType>& segment, std::string_view name, T initial = T{}) noexcept {
+    return attempt(shmds_atomic_open_or_create, segment, name, &initial);
+  }
+#endif
 
   /// Another handle to the same value.
   shm_atomic(const shm_atomic&) noexcept = default;
@@ -196,6 +217,24 @@ class shm_atomic {
   [[nodiscard]] shmds_atomic* native_handle() const noexcept { return handle_; }
 
  private:
+  explicit shm_atomic(shmds_atomic* handle) noexcept
+      : handle_(handle), word_(static_cast<std::atomic<T>*>(shmds_atomic_data(handle))) {}
+
+#ifdef __cpp_lib_expected
+  static shmds::result<shm_atomic> attempt(decltype(shmds_atomic_open)& call,
+                                           const posix_shm_impl<TableType>& segment,
+                                           std::string_view name, const T* initial) noexcept {
+    shmds_atomic* handle = nullptr;
+    const shmds_status status =
+        call(segment.native_handle(), shmds::detail::table_name<TableType>(name).c_str(), sizeof(T),
+             initial, &handle);
+    if (status != SHMDS_OK) {
+      return shmds::detail::failure(status);
+    }
+    return shm_atomic(handle);
+  }
+#endif
+
   static shmds_atomic* attach(const posix_shm_impl<TableType>& segment, std::string_view name,
                               const T& initial) {
     shmds_atomic* handle = nullptr;

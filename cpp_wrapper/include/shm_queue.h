@@ -184,6 +184,29 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   /// Never called: a segment with another table is an error of the compiler.
   shm_queue(shmds::detail::unsuitable_segment<TableType>, std::string_view, size_type = 0);
 
+#ifdef __cpp_lib_expected
+  /// Opens a queue that exists, without exceptions; see the constructor.
+  /// @return the queue, or why there is none
+  [[nodiscard]] static shmds::result<shm_queue> try_open(posix_shm_impl<TableType>& segment,
+                                                         std::string_view name,
+                                                         size_type capacity = 0) noexcept {
+    return attempt(shmds_queue_open, segment, name, capacity);
+  }
+  /// Creates a queue, without exceptions; a name that exists is an error.
+  /// @return the queue, or why there is none
+  [[nodiscard]] static shmds::result<shm_queue> try_create(posix_shm_impl<TableType>& segment,
+                                                           std::string_view name,
+                                                           size_type capacity) noexcept {
+    return attempt(shmds_queue_create, segment, name, capacity);
+  }
+  /// Opens a queue, creating it if it does not exist, without exceptions.
+  /// @return the queue, or why there is none
+  [[nodiscard]] static shmds::result<shm_queue> try_open_or_create(
+      posix_shm_impl<TableType>& segment, std::string_view name, size_type capacity) noexcept {
+    return attempt(shmds_queue_open_or_create, segment, name, capacity);
+  }
+#endif
+
   /// Another handle to the same queue.
   shm_queue(const shm_queue&) noexcept = default;
   /// Makes this object a handle to the queue of `other`; copies no elements.
@@ -415,6 +438,21 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
                               alignof(T), capacity, &handle));
     return handle;
   }
+
+#ifdef __cpp_lib_expected
+  static shmds::result<shm_queue> attempt(shmds::detail::open_function<shmds_queue>& call,
+                                          posix_shm_impl<TableType>& segment, std::string_view name,
+                                          size_type capacity) noexcept {
+    shmds_queue* handle = nullptr;
+    const shmds_status status =
+        call(segment.native_handle(), shmds::detail::table_name<TableType>(name).c_str(), sizeof(T),
+             alignof(T), capacity, &handle);
+    if (status != SHMDS_OK) {
+      return shmds::detail::failure(status);
+    }
+    return shm_queue(segment, handle);
+  }
+#endif
 
   shmds_queue* handle_;
 };

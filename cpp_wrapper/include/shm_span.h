@@ -41,12 +41,12 @@ class shm_span {
   size_t size() const noexcept { return num_elem; }
 
   /// The element at `index`, which must be less than size(); see SHMDS_CHECKED.
-  T& operator[](size_t index) noexcept {
+  [[gnu::always_inline]] T& operator[](size_t index) noexcept {
     shmds::detail::check_index(index, num_elem);
     return data()[index];
   }
   /// @copydoc operator[](size_t)
-  const T& operator[](size_t index) const noexcept {
+  [[gnu::always_inline]] const T& operator[](size_t index) const noexcept {
     shmds::detail::check_index(index, num_elem);
     return data()[index];
   }

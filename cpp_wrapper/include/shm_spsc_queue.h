@@ -57,6 +57,29 @@ class shm_spsc_queue {
   /// Never called: a segment with another table is an error of the compiler.
   shm_spsc_queue(shmds::detail::unsuitable_segment<TableType>, std::string_view, size_type = 0);
 
+#ifdef __cpp_lib_expected
+  /// Opens a queue that exists, without exceptions; see the constructor.
+  /// @return the queue, or why there is none
+  [[nodiscard]] static shmds::result<shm_spsc_queue> try_open(posix_shm_impl<TableType>& segment,
+                                                              std::string_view name,
+                                                              size_type capacity = 0) noexcept {
+    return attempt(shmds_spsc_queue_open, segment, name, capacity);
+  }
+  /// Creates a queue, without exceptions; a name that exists is an error.
+  /// @return the queue, or why there is none
+  [[nodiscard]] static shmds::result<shm_spsc_queue> try_create(posix_shm_impl<TableType>& segment,
+                                                                std::string_view name,
+                                                                size_type capacity) noexcept {
+    return attempt(shmds_spsc_queue_create, segment, name, capacity);
+  }
+  /// Opens a queue, creating it if it does not exist, without exceptions.
+  /// @return the queue, or why there is none
+  [[nodiscard]] static shmds::result<shm_spsc_queue> try_open_or_create(
+      posix_shm_impl<TableType>& segment, std::string_view name, size_type capacity) noexcept {
+    return attempt(shmds_spsc_queue_open_or_create, segment, name, capacity);
+  }
+#endif
+
   /// Whether an SPSC queue of this name exists in `segment`.
   static bool exists(const posix_shm_impl<TableType>& segment, std::string_view name) noexcept {
     shmds_entry_info info{};
@@ -203,6 +226,8 @@ class shm_spsc_queue {
   [[nodiscard]] shmds_spsc_queue* native_handle() const noexcept { return handle_; }
 
  private:
+  explicit shm_spsc_queue(shmds_spsc_queue* handle) noexcept : handle_(handle) {}
+
   static shmds_spsc_queue* attach(const posix_shm_impl<TableType>& segment, std::string_view name,
                                   size_type capacity) {
     const auto call = capacity > 0 ? shmds_spsc_queue_open_or_create : shmds_spsc_queue_open;
@@ -213,13 +238,28 @@ class shm_spsc_queue {
     return handle;
   }
 
+#ifdef __cpp_lib_expected
+  static shmds::result<shm_spsc_queue> attempt(shmds::detail::open_function<shmds_spsc_queue>& call,
+                                               posix_shm_impl<TableType>& segment,
+                                               std::string_view name, size_type capacity) noexcept {
+    shmds_spsc_queue* handle = nullptr;
+    const shmds_status status =
+        call(segment.native_handle(), shmds::detail::table_name<TableType>(name).c_str(), sizeof(T),
+             alignof(T), capacity, &handle);
+    if (status != SHMDS_OK) {
+      return shmds::detail::failure(status);
+    }
+    return shm_spsc_queue(handle);
+  }
+#endif
+
   /// Whether a call succeeded; false if it had to wait, which `blocked` stands for.
   static bool done(shmds_status status, shmds_status blocked) {
     if (status == SHMDS_OK) [[likely]] {
       return true;
     }
     if (status != blocked) {
-      throw shmds::error(status);
+      shmds::detail::fail(status);
     }
     return false;
   }

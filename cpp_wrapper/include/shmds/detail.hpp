@@ -12,16 +12,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
 #include "shmds.h"
 #include "shmds/error.hpp"
 
-/// 1: operator[], front() and back() check their index and abort the program
-/// when it is out of range. 0: no check. Unless defined before the first header
-/// of the wrapper, checks are on exactly when NDEBUG is not defined. Every
-/// translation unit of a program should agree on it.
+/// 1: operator[], front(), back() and handles check their index and abort the
+/// program when it is out of range. 0: no check. Unless defined before the first
+/// header of the wrapper, checks are on exactly when NDEBUG is not defined.
+///
+/// Translation units of one program may differ: nothing but the checks depends on
+/// it, and they are expanded in line, so that each unit gets what it asked for.
 #ifndef SHMDS_CHECKED
 #ifdef NDEBUG
 #define SHMDS_CHECKED 0
@@ -52,10 +56,40 @@ concept atomic_arithmetic = atomic_integer<T> || std::floating_point<T>;
 
 namespace detail {
 
+// The namespaces below keep translation units with exceptions and without apart.
+#ifdef __cpp_exceptions
+inline namespace throwing {
+
+/// Reports the failure of the call just made.
+[[noreturn]] inline void fail(shmds_status status) {
+  throw error(status);
+}
+
+/// Reports an index that at() was given.
+[[noreturn]] inline void fail_range(const std::string& what) {
+  throw std::out_of_range(what);
+}
+#else
+inline namespace aborting {
+
+/// Reports the failure of the call just made: without exceptions, its sentence is
+/// the last thing that the program says.
+[[noreturn]] inline void fail(shmds_status status) {
+  std::fprintf(stderr, "shmds: %s\n", error_code(status).message().c_str());
+  std::abort();
+}
+
+/// Reports an index that at() was given.
+[[noreturn]] inline void fail_range(const std::string& what) {
+  std::fprintf(stderr, "shmds: %s\n", what.c_str());
+  std::abort();
+}
+#endif
+
 /// Turns a failed call into the exception; must follow the call at once.
 inline void check(shmds_status status) {
   if (status != SHMDS_OK) [[unlikely]] {
-    throw error(status);
+    fail(status);
   }
 }
 
@@ -67,6 +101,20 @@ inline bool check_or(shmds_status status, shmds_status refusal) {
   check(status);
   return true;
 }
+
+}  // namespace
+
+/// What the C functions have in common that create or open a structure.
+template <class Handle>
+using open_function = shmds_status(shmds_segment*, const char*, std::size_t, std::size_t,
+                                   std::size_t, Handle**);
+
+#ifdef __cpp_lib_expected
+/// What a factory returns after a call that failed; must follow the call at once.
+inline std::unexpected<error_code> failure(shmds_status status) {
+  return std::unexpected<error_code>(error_code(status));
+}
+#endif
 
 /// A structure's name as the table keeps it: cut to the table's width, with the
 /// NUL that a string_view lacks.
@@ -89,14 +137,13 @@ class table_name {
   std::abort();
 }
 
-/// The check behind operator[]: see SHMDS_CHECKED.
-inline void check_index([[maybe_unused]] std::size_t index,
-                        [[maybe_unused]] std::size_t size) noexcept {
-#if SHMDS_CHECKED
-  if (index >= size) [[unlikely]] {
+/// The check behind operator[]: see SHMDS_CHECKED. Whoever calls it is always
+/// inline as well.
+template <bool checked = SHMDS_CHECKED != 0>
+[[gnu::always_inline]] inline void check_index(std::size_t index, std::size_t size) noexcept {
+  if (checked && index >= size) [[unlikely]] {
     index_failure(index, size);
   }
-#endif
 }
 
 /// Makes `self` a copy of `other` where a reference member rules out a

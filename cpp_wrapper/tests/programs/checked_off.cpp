@@ -1,0 +1,10 @@
+// See checked_mixed.cpp.
+#define SHMDS_CHECKED 0
+#include "checked.hpp"
+
+int read_unchecked(const shm_array<int>& array, size_t index) {
+  return array[index];
+}
+int span_unchecked(const shm_span<int, posix_shm>& span, size_t index) {
+  return span[index];
+}
