@@ -1,0 +1,163 @@
+//! Layout types leave nothing to chance: every byte of one is a field or stated to be reserved, no field
+//! straddles two cache lines, and what different processors write is on different lines.
+//!
+//! `tests/docs.rs` compares the offsets with `docs/architecture.md`.
+
+#![allow(
+    clippy::single_range_in_vec_init,
+    reason = "lists of gaps, some with one"
+)]
+
+use memoffset::{offset_of, span_of};
+use shmds::segment::layout::{Accounts, Header, Journal, LINE, Member};
+use shmds::structures::atomic::Word;
+use shmds::structures::queue::{Header as QueueHeader, Lane, QueueEnds};
+use shmds::structures::spsc::{Header as SpscHeader, SpscEnd, SpscSide, SpscView};
+use std::ops::Range;
+
+const LINE_BYTES: usize = LINE as usize;
+
+struct Layout {
+    name: &'static str,
+    size: usize,
+    align: usize,
+    fields: Vec<(&'static str, Range<usize>)>,
+}
+
+/// Fields of a type, by the bytes that they cover.
+macro_rules! layout {
+    ($type:ty: $($field:ident)*) => {
+        Layout {
+            name: stringify!($type),
+            size: size_of::<$type>(),
+            align: align_of::<$type>(),
+            fields: vec![$({
+                let span = span_of!($type, $field);
+                assert_eq!(span.start, offset_of!($type, $field));
+                (stringify!($field), span)
+            }),*],
+        }
+    };
+}
+
+impl Layout {
+    fn span(&self, name: &str) -> Range<usize> {
+        let found = self.fields.iter().find(|(field, _)| *field == name);
+        let found = found.unwrap_or_else(|| panic!("{} has no {name}", self.name));
+        found.1.clone()
+    }
+
+    /// The fields follow each other, and what lies between them is `reserved`.
+    fn assert_filled(&self, size: usize, reserved: &[Range<usize>]) {
+        assert_eq!(self.size, size, "size of {}", self.name);
+        let mut next = 0;
+        let mut gaps = Vec::new();
+        for (field, span) in &self.fields {
+            assert!(span.start >= next, "{}.{field} overlaps", self.name);
+            if span.start > next {
+                gaps.push(next..span.start);
+            }
+            next = span.end;
+        }
+        if next < size {
+            gaps.push(next..size);
+        }
+        assert_eq!(gaps, reserved, "bytes of {} in no field", self.name);
+    }
+
+    /// What is read and written lies on one line, or fills whole ones.
+    fn assert_unbroken(&self) {
+        let used = |(field, _): &&(&str, _)| !field.starts_with("reserved");
+        for (field, Range { start, end }) in self.fields.iter().filter(used) {
+            let crosses = start / LINE_BYTES != (end - 1) / LINE_BYTES;
+            let whole = start % LINE_BYTES == 0 && end % LINE_BYTES == 0;
+            assert!(
+                !crosses || whole,
+                "{}.{field} straddles lines: {start}..{end}",
+                self.name
+            );
+        }
+    }
+
+    /// No two of these share a line.
+    fn assert_apart(&self, names: &[&str]) {
+        let lines: Vec<_> = names
+            .iter()
+            .map(|name| self.span(name).start / LINE_BYTES)
+            .collect();
+        let mut different = lines.clone();
+        different.dedup();
+        assert_eq!(lines, different, "{names:?} of {} share lines", self.name);
+    }
+}
+
+#[test]
+fn a_segments_parts_are_filled_and_their_fields_unbroken() {
+    let header = layout!(Header: magic birth layout_version fingerprint size file_size members_offset
+        max_attachments owners_offset table_offset max_name_size max_entries options table_lock
+        journal accounts);
+    header.assert_filled(320, &[104..128, 136..192]);
+    header.assert_unbroken();
+    header.assert_apart(&["magic", "options", "table_lock", "journal", "accounts"]);
+    assert_eq!(header.align, LINE_BYTES);
+
+    let journal =
+        layout!(Journal: entry new_meta old_total old_payload old_top old_offset old_size);
+    journal.assert_filled(LINE_BYTES, &[56..64]);
+    let accounts = layout!(Accounts: payload_used heap_top events);
+    accounts.assert_filled(LINE_BYTES, &[20..64]);
+    // Four to a line, none on two.
+    let member = layout!(Member: generation pid start_time);
+    member.assert_filled(16, &[]);
+    assert_eq!(LINE_BYTES % member.size, 0);
+}
+
+#[test]
+fn an_atomic_has_a_line_to_itself() {
+    let word = layout!(Word: value reserved);
+    word.assert_filled(LINE_BYTES, &[]);
+    assert_eq!(word.align, LINE_BYTES);
+}
+
+#[test]
+fn a_queues_ends_are_on_lines_of_their_own() {
+    let ends = layout!(QueueEnds: tail reserved_tail head reserved_head items space reserved_wait);
+    ends.assert_filled(3 * LINE_BYTES, &[]);
+    ends.assert_apart(&["tail", "head", "items"]);
+    let header = layout!(QueueHeader: elem_size elem_align capacity home_lanes lanes slot_bits
+        reserved_bits lanes_offset words_offset slots_offset ends);
+    header.assert_filled(4 * LINE_BYTES, &[]);
+    header.assert_unbroken();
+    header.assert_apart(&["elem_size", "ends"]);
+}
+
+#[test]
+fn no_two_lanes_share_a_line() {
+    let lane = layout!(Lane: owner record refused patience reserved);
+    lane.assert_filled(LINE_BYTES, &[]);
+    lane.assert_unbroken();
+}
+
+#[test]
+fn an_spsc_queues_ends_are_in_pairs_of_lines_of_their_own() {
+    const PAIR: usize = 2 * LINE_BYTES;
+    let end = layout!(SpscEnd: position reserved waiters reserved_waiters);
+    end.assert_filled(PAIR, &[]);
+    end.assert_apart(&["position", "waiters"]);
+    let header = layout!(SpscHeader: elem_size elem_align capacity slots_offset reserved tail head
+        producer consumer reserved_roles);
+    header.assert_filled(6 * LINE_BYTES, &[]);
+    header.assert_apart(&["elem_size", "tail", "head", "producer"]);
+    assert_eq!(header.span("head").start - header.span("tail").start, PAIR);
+}
+
+#[test]
+fn what_a_producer_knows_shares_no_line_with_what_a_consumer_knows() {
+    let side = layout!(SpscSide: own other limit front epoch reserved);
+    side.assert_filled(2 * LINE_BYTES, &[]);
+    let view =
+        layout!(SpscView: slots index_mask last_index lap elem_size reserved producer consumer);
+    view.assert_filled(6 * LINE_BYTES, &[]);
+    view.assert_unbroken();
+    view.assert_apart(&["slots", "producer", "consumer"]);
+}
