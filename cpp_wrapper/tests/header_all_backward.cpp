@@ -1,7 +1,9 @@
 // See header_all_forward.cpp.
 // clang-format off
 #include "shm_table.h"
+#include "shm_spsc_queue.h"
 #include "shm_span.h"
+#include "shm_simd_utils.h"
 #include "shm_queue.h"
 #include "shm_atomic.h"
 #include "shm_array.h"

@@ -3,7 +3,9 @@
 #include "shm_array.h"
 #include "shm_atomic.h"
 #include "shm_queue.h"
+#include "shm_simd_utils.h"
 #include "shm_span.h"
+#include "shm_spsc_queue.h"
 #include "shm_table.h"
 
 #include "header_all.hpp"
