@@ -20,8 +20,8 @@ C_FAMILY = $(shell find c_tests cpp_wrapper examples tests benches -name '*.[ch]
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help build install demo header format clean bench test test-tools test-format test-lint test-docs \
-        test-rust test-models test-c test-cpp test-install test-demo test-bench
+.PHONY: help build install demo header format package-test clean bench test test-tools test-format test-lint test-docs \
+        test-rust test-models test-c test-cpp test-package test-demo test-bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -45,31 +45,42 @@ bench: build ## what operations cost, beside other queues; BENCH="--only pair"
 	@scripts/bench $(BENCH)
 	@$(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir target/bench
 
-header: ## include/shmds.h, made anew from the Rust sources
-	@$(NEED) cargo cc
+header: ## include/shmds.h and abi/, made anew from the Rust sources
+	@$(NEED) cargo cc abigail
 	SHMDS_BLESS=1 $(CARGO) test --test header
+	SHMDS_BLESS=1 $(CARGO) test --test abi
 
 format: ## rustfmt and clang-format over all sources
 	@$(NEED) cargo rustfmt clang-format
 	$(CARGO) fmt
 	$(CARGO) fmt --manifest-path benches/Cargo.toml
+	$(CARGO) fmt --manifest-path c_tests/systest/Cargo.toml
 	$(CARGO) fmt --manifest-path models/Cargo.toml
 	$(CLANG_FORMAT) -i $(C_FAMILY)
+
+package-test: build ## all of what a distribution expects: build systems, no network, Debian packages, docs
+	@$(NEED) cargo cc cxx cmake clang pkg-config abigail doxygen lintian meson ninja dpkg
+	@$(STEP) "Exported symbols and ABI of the release library" \
+		env SHMDS_LIBRARY_DIR=$(CURDIR)/build/release/lib $(CARGO) test --locked --test abi --test signatures --test layout --test versions
+	@$(STEP) "Header against library, type by type" scripts/test-systest
+	@scripts/package-test full
+	@echo "make package-test: all steps passed"
 
 clean: ## removes everything made
 	rm -rf build target
 
-test: test-tools test-format test-lint test-docs test-rust test-models test-c test-cpp test-install test-demo test-bench ## everything
+test: test-tools test-format test-lint test-docs test-rust test-models test-c test-cpp test-package test-demo test-bench ## everything
 	@$(STEP) "Nothing left in shared memory" scripts/shm-residue check build/shm-before
 	@echo "make test: all steps passed"
 
 test-tools:
-	@$(STEP) "Tools" $(NEED) cargo rustfmt clippy cc cxx cmake clang clang-format catch2 pkg-config boost
+	@$(STEP) "Tools" $(NEED) cargo rustfmt clippy cc cxx cmake clang clang-format catch2 pkg-config boost abigail
 	@scripts/shm-residue note build/shm-before
 
 test-format:
 	@$(STEP) "rustfmt" $(CARGO) fmt --check
 	@$(STEP) "rustfmt, benchmarks" $(CARGO) fmt --check --manifest-path benches/Cargo.toml
+	@$(STEP) "rustfmt, systest" $(CARGO) fmt --check --manifest-path c_tests/systest/Cargo.toml
 	@$(STEP) "rustfmt, models" $(CARGO) fmt --check --manifest-path models/Cargo.toml
 	@$(STEP) "clang-format" $(CLANG_FORMAT) --dry-run --Werror $(C_FAMILY)
 
@@ -96,8 +107,9 @@ test-cpp:
 	@$(STEP) "C++ tests with g++" scripts/test-cpp build/test-gcc g++
 	@$(STEP) "C++ tests with $(CLANGXX)" scripts/test-cpp build/test-clang $(CLANGXX)
 
-test-install:
-	@$(STEP) "Installed package, used by other projects" scripts/test-install
+test-package:
+	@$(STEP) "Header against library, type by type" scripts/test-systest
+	@$(STEP) "Packages, the quick part" scripts/package-test quick
 
 test-demo:
 	@$(STEP) "Demo, 2 s" scripts/test-demo

@@ -4,11 +4,18 @@
 # not what it debugs. SHMDS_CARGO_PROFILE=dev gives one with debug assertions.
 #
 # Reads, from the cache or from the environment when first configured: CARGO (the cargo command),
-# RUSTFLAGS, CARGO_BUILD_TARGET (cross compiling). Sets SHMDS_LIB_DIR, defines the target shmds_cargo.
+# RUSTFLAGS, CARGO_BUILD_TARGET. Where CMake compiles for another processor, that target and its linker follow
+# from CMake's own. Sets SHMDS_LIB_DIR, defines the target shmds_cargo.
+#
+# Cargo runs in the source folder, so that a .cargo/config.toml there counts (vendored dependencies).
 
 find_program(CARGO NAMES "$ENV{CARGO}" cargo HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" REQUIRED)
 set(RUSTFLAGS "$ENV{RUSTFLAGS}" CACHE STRING "Flags that cargo gives to rustc")
-set(CARGO_BUILD_TARGET "$ENV{CARGO_BUILD_TARGET}" CACHE STRING "Target triple; empty: this machine's")
+set(shmds_target "$ENV{CARGO_BUILD_TARGET}")
+if(CMAKE_CROSSCOMPILING AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT shmds_target)
+  set(shmds_target "${CMAKE_SYSTEM_PROCESSOR}-unknown-linux-gnu")
+endif()
+set(CARGO_BUILD_TARGET "${shmds_target}" CACHE STRING "Target triple of Rust; empty: this machine's")
 set(SHMDS_CARGO_PROFILE "release" CACHE STRING "Cargo profile of the library: release or dev")
 set(SHMDS_CARGO_TARGET_DIR "${CMAKE_CURRENT_BINARY_DIR}/cargo" CACHE PATH "Folder of cargo's artefacts")
 
@@ -33,7 +40,10 @@ set(shmds_copy COMMAND "${CMAKE_COMMAND}" -E copy_if_different)
 set(shmds_link COMMAND "${CMAKE_COMMAND}" -E create_symlink)
 
 set(shmds_crate_types staticlib)
-set(shmds_stage ${shmds_copy} "${shmds_artefacts}/libshmds.a" "${SHMDS_LIB_DIR}/libshmds.a")
+set(shmds_stage
+    COMMAND "${CMAKE_COMMAND}" "-DARCHIVE=${shmds_artefacts}/libshmds.a" "-DOUTPUT=${SHMDS_LIB_DIR}/libshmds.a"
+            "-DAR=${CMAKE_AR}" "-DLINKER=${CMAKE_LINKER}" "-DNM=${CMAKE_NM}" "-DOBJCOPY=${CMAKE_OBJCOPY}"
+            -P "${PROJECT_SOURCE_DIR}/cmake/archive.cmake")
 set(shmds_libraries "${SHMDS_LIB_DIR}/libshmds.a")
 if(BUILD_SHARED_LIBS)
   set(shmds_crate_types cdylib,staticlib)
@@ -49,6 +59,11 @@ set(shmds_environment --unset=CARGO_BUILD_TARGET)
 if(RUSTFLAGS)
   list(APPEND shmds_environment "RUSTFLAGS=${RUSTFLAGS}")
 endif()
+if(CMAKE_CROSSCOMPILING AND CARGO_BUILD_TARGET)
+  string(REPLACE "-" "_" shmds_linker "CARGO_TARGET_${CARGO_BUILD_TARGET}_LINKER")
+  string(TOUPPER "${shmds_linker}" shmds_linker)
+  list(APPEND shmds_environment "${shmds_linker}=${CMAKE_C_COMPILER}")
+endif()
 
 # Cargo knows best what is out of date, so it runs on every build.
 add_custom_target(shmds_cargo ALL
@@ -57,5 +72,6 @@ add_custom_target(shmds_cargo ALL
           "${CARGO}" ${shmds_cargo_arguments} --crate-type "${shmds_crate_types}"
   ${shmds_stage}
   BYPRODUCTS ${shmds_libraries}
+  WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
   COMMENT "Building libshmds with cargo"
   USES_TERMINAL VERBATIM)

@@ -1,6 +1,8 @@
-/* Uses the installed C library: a queue in a segment, seen by two attachments. */
+/* Uses the installed C library: a queue in a segment, seen by two attachments. With an argument, it
+ * only tells whether the library has that version. */
 #include <shmds.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static int failed(const char* what) {
@@ -8,7 +10,15 @@ static int failed(const char* what) {
   return 1;
 }
 
-int main(void) {
+static int has_version(const char* expected) {
+  const uint32_t version = shmds_version();
+  char text[64];
+  snprintf(text, sizeof text, "%u.%u.%u", (unsigned)(version / 1000000),
+           (unsigned)(version / 1000 % 1000), (unsigned)(version % 1000));
+  return strcmp(text, expected) == 0;
+}
+
+int main(int count, char** arguments) {
   shmds_segment_options options = {.struct_size = sizeof options, .size = 4096};
   shmds_segment *segment, *other;
   shmds_queue *producer, *consumer;
@@ -16,6 +26,7 @@ int main(void) {
   int value = 42, seen = 0;
   snprintf(name, sizeof name, "shmds-consumer-c-%d", (int)getpid());
 
+  if (count > 1) return has_version(arguments[1]) ? 0 : 1;
   if (shmds_segment_create(name, &options, &segment) != SHMDS_OK) return failed("create");
   if (shmds_segment_open(name, NULL, &other) != SHMDS_OK) return failed("open");
   if (shmds_unlink(name) != SHMDS_OK) return failed("unlink");
