@@ -16,6 +16,22 @@
 #endif
 
 /**
+ * The handle that no object has.
+ */
+#define SHMDS_INVALID_HANDLE 4294967295
+
+/**
+ * For `shmds_inline.h`: number of places in which a thread remembers pools. A pool's address
+ * divided by `SHMDS_OBJECT_POOL_STRIDE`, modulo this, is its place.
+ */
+#define SHMDS_OBJECT_POOL_PLACES 16
+
+/**
+ * For `shmds_inline.h`: see `SHMDS_OBJECT_POOL_PLACES`.
+ */
+#define SHMDS_OBJECT_POOL_STRIDE 64
+
+/**
  * For `shmds_inline.h`: number of places in which a thread remembers queues. A handle's address
  * divided by `SHMDS_QUEUE_STRIDE`, modulo this, is its place.
  */
@@ -82,6 +98,11 @@
 #define SHMDS_KIND_SPSC_QUEUE 4
 
 /**
+ * An object pool.
+ */
+#define SHMDS_KIND_OBJECT_POOL 5
+
+/**
  * An open array: elements side by side in a segment.
  *
  * Made by `shmds_array_create`, `_open` and `_open_or_create`: the same array
@@ -102,6 +123,24 @@ typedef struct shmds_array shmds_array;
  * through `shmds_atomic_data` only.
  */
 typedef struct shmds_atomic shmds_atomic;
+
+/**
+ * An open pool of objects of equal size: any process acquires one and gets its handle,
+ * any process releases it.
+ *
+ * Made by `shmds_object_pool_create`, `_open` and `_open_or_create`: the same pool gives
+ * the same pool handle. It belongs to the segment, is never freed by the caller and is
+ * valid until the segment is closed; the last 64 that were closed with their segments
+ * still answer, with `SHMDS_E_STATE`. Any number of threads may use it at once, and a
+ * forked child may go on with it.
+ *
+ * The handle of an object is its index, in [0, capacity): it means the same in every
+ * process, and may travel. Objects stay acquired when the process that acquired them
+ * ends; see `shmds_object_pool_reclaim`. A process that is stopped or killed anywhere in
+ * an operation delays nobody. The bytes of an object are zero when the pool is created,
+ * and stay what they are when it is released and acquired again.
+ */
+typedef struct shmds_object_pool shmds_object_pool;
 
 /**
  * An open queue, first in first out, for any number of producers and consumers
@@ -167,6 +206,101 @@ typedef struct shmds_spsc_queue shmds_spsc_queue;
  * outcome of an operation that would have had to wait.
  */
 typedef int32_t shmds_status;
+
+/**
+ * Names an object from one acquisition to its release: unlike a handle, it is worth
+ * nothing once the object was released, even if it was acquired again.
+ *
+ * Generations are counted in 32 bits: a token that is kept over exactly 2^32 releases of
+ * one object passes for a current one.
+ */
+typedef struct shmds_object_token {
+  /**
+   * Handle of the object.
+   */
+  uint32_t index;
+  /**
+   * How often the object had been released before.
+   */
+  uint32_t generation;
+} shmds_object_token;
+
+/**
+ * The start of a pool's handle. Constant while the handle is open, but for the key.
+ */
+typedef struct shmds_object_pool_view {
+  /**
+   * What threads remember the pool by. Never used twice.
+   */
+  uint64_t key;
+  /**
+   * The first object.
+   */
+  uint8_t *objects;
+  /**
+   * Bytes of an object.
+   */
+  uint64_t elem_size;
+  /**
+   * Number of objects.
+   */
+  uint64_t capacity;
+} shmds_object_pool_view;
+
+/**
+ * What a thread remembers of one pool, in private memory. Threads may share it: what
+ * they find there are guesses, and a CAS proves each. For shmds_inline.h.
+ */
+typedef struct shmds_object_pool_recent {
+  /**
+   * What is known of the word of `index`: live, if this thread acquired it since it
+   * was released here.
+   */
+  uint64_t word;
+  /**
+   * The top of the chain; all ones: there is none.
+   */
+  uint32_t index;
+  /**
+   * Word of marks where a free object was found last; all ones: none was.
+   */
+  uint32_t found_at;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[6];
+} shmds_object_pool_recent;
+
+/**
+ * What a thread may remember of a pool, so that an operation need not look it up in the
+ * handle first. For shmds_inline.h, which mirrors the library's hot paths.
+ */
+typedef struct shmds_object_pool_pass {
+  /**
+   * The rest holds for as long as this is the key in the pool's view.
+   */
+  uint64_t key;
+  /**
+   * What the thread released last.
+   */
+  struct shmds_object_pool_recent *recent;
+  /**
+   * The objects' words, in the segment.
+   */
+  uint64_t *words;
+  /**
+   * The objects' marks, in the segment.
+   */
+  uint64_t *marks;
+  /**
+   * Number of objects.
+   */
+  uint64_t capacity;
+  /**
+   * Low half of the word of what this process acquires.
+   */
+  uint64_t claim;
+} shmds_object_pool_pass;
 
 /**
  * A slot of a queue that its holder works on in place; filled in by
@@ -719,7 +853,7 @@ typedef struct shmds_spsc_queue_view {
 
 /**
  * No lane of the queue is free: more processes are stopped inside it than it has
- * lanes.
+ * lanes. Or: the owner of the object lives.
  */
 #define SHMDS_E_BUSY -28
 
@@ -1091,6 +1225,382 @@ shmds_status shmds_atomic_fetch_or(struct shmds_atomic *atomic,
 shmds_status shmds_atomic_fetch_xor(struct shmds_atomic *atomic,
                                     uint64_t operand,
                                     uint64_t *previous);
+
+/**
+ * Creates a pool of `capacity` objects of `elem_size` bytes, 1 to 2^32 - 2 of them.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; the first object starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+ * `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`,
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+ * living process did not leave the table, or finish initialising that name, in
+ * time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_object_pool_create(struct shmds_segment *segment,
+                                      const char *name,
+                                      size_t elem_size,
+                                      size_t elem_align,
+                                      size_t capacity,
+                                      struct shmds_object_pool **out);
+
+/**
+ * Opens a pool that exists. `capacity` 0 accepts any.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; the first object starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; it waits for a living process that is initialising the
+ * structure of that name. Through a read-only segment, objects can be read and counted.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
+ * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_object_pool_open(struct shmds_segment *segment,
+                                    const char *name,
+                                    size_t elem_size,
+                                    size_t elem_align,
+                                    size_t capacity,
+                                    struct shmds_object_pool **out);
+
+/**
+ * Opens a pool, creating it if it does not exist.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; the first object starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return as `shmds_object_pool_create` and `shmds_object_pool_open`, but for
+ * `SHMDS_E_EXISTS` and `SHMDS_E_NOT_FOUND`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_object_pool_open_or_create(struct shmds_segment *segment,
+                                              const char *name,
+                                              size_t elem_size,
+                                              size_t elem_align,
+                                              size_t capacity,
+                                              struct shmds_object_pool **out);
+
+/**
+ * Acquires a free object and stores its handle in `*handle`.
+ *
+ * A thread that works alone gets back first what it released last. Never waits, and
+ * makes no system call. Takes constant time, but where the pool is nearly exhausted:
+ * before the answer is `SHMDS_EXHAUSTED`, every object was looked at, and found to be
+ * acquired, at some moment during the call. `*handle` is untouched unless this returns
+ * `SHMDS_OK`. What the last owner wrote to the object is visible.
+ *
+ * @return `SHMDS_OK`; `SHMDS_EXHAUSTED`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`;
+ * `SHMDS_E_STATE` if the segment was closed; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open, `handle` NULL or valid.
+ */
+shmds_status shmds_object_pool_acquire(struct shmds_object_pool *pool, uint32_t *handle);
+
+/**
+ * Releases an object, whoever acquired it, in whatever process.
+ *
+ * Releasing an object that is free is refused and counted
+ * (`shmds_object_pool_refused`). A handle alone cannot tell that its object was released
+ * and acquired again since; a token can. Never waits, and makes no system call.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_STATE` if the object is free, or the segment was closed;
+ * `SHMDS_E_ARGUMENT` for NULL and for a handle that no object has; `SHMDS_E_READ_ONLY`;
+ * `SHMDS_E_CORRUPT` if somebody changes the object's word all the time.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+shmds_status shmds_object_pool_release(struct shmds_object_pool *pool, uint32_t handle);
+
+/**
+ * Acquires a free object and stores a token for it in `*token`; `token->index` is its
+ * handle. Otherwise like `shmds_object_pool_acquire`.
+ *
+ * @return as `shmds_object_pool_acquire`.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open, `token` NULL or valid.
+ */
+shmds_status shmds_object_pool_acquire_token(struct shmds_object_pool *pool,
+                                             struct shmds_object_token *token);
+
+/**
+ * Releases the object of a token, unless it was released since the token was made:
+ * that is refused and counted, also if somebody has acquired the object again.
+ *
+ * @return as `shmds_object_pool_release`; `SHMDS_E_STATE` also if the token is stale.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+shmds_status shmds_object_pool_release_token(struct shmds_object_pool *pool,
+                                             struct shmds_object_token token);
+
+/**
+ * Whether the object of a token was not released since the token was made; false for
+ * NULL, and for an index that no object has.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+bool shmds_object_pool_is_current(const struct shmds_object_pool *pool,
+                                  struct shmds_object_token token);
+
+/**
+ * Acquires up to `count` objects, stores their handles at `handles`, and how many in
+ * `*acquired`.
+ *
+ * One object after the other: others may acquire and release in between. `*acquired` is
+ * untouched unless this returns `SHMDS_OK`. If `count` is 0, it is set to 0, and
+ * `handles` may be NULL.
+ *
+ * @return `SHMDS_OK` if there was at least one, or `count` is 0; `SHMDS_EXHAUSTED`; and
+ * the errors of `shmds_object_pool_acquire`.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open, `handles` NULL or has room for `count` handles, `acquired`
+ * NULL or valid.
+ */
+shmds_status shmds_object_pool_acquire_batch(struct shmds_object_pool *pool,
+                                             uint32_t *handles,
+                                             size_t count,
+                                             size_t *acquired);
+
+/**
+ * Releases the objects of `count` handles, and stores how many it released in
+ * `*released`, unless `released` is NULL.
+ *
+ * Handles that no object has are passed over; so are free objects, which are counted
+ * like releases that were refused. If `count` is 0, `handles` may be NULL.
+ *
+ * @return `SHMDS_OK`; and the errors of `shmds_object_pool_release` that are not about
+ * one object.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open, `handles` NULL or has `count` handles, `released` NULL or
+ * valid.
+ */
+shmds_status shmds_object_pool_release_batch(struct shmds_object_pool *pool,
+                                             const uint32_t *handles,
+                                             size_t count,
+                                             size_t *released);
+
+/**
+ * Gives an object up for adoption: it stays acquired, and nobody owns it, so that no
+ * `shmds_object_pool_reclaim` frees it. Before a handle goes to a process that is to
+ * adopt the object, for example.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_STATE` if the object is free, or the segment was closed;
+ * `SHMDS_E_BUSY` if somebody else owns it who lives; `SHMDS_E_ARGUMENT` for NULL and for
+ * a handle that no object has; and the errors of `shmds_object_pool_acquire`.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+shmds_status shmds_object_pool_disown(struct shmds_object_pool *pool, uint32_t handle);
+
+/**
+ * Makes this attachment the owner of an object that is acquired, and whose owner is dead
+ * or gave it up. Of several that try, exactly one succeeds. Adopting what is one's own
+ * changes nothing.
+ *
+ * @return as `shmds_object_pool_disown`.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+shmds_status shmds_object_pool_adopt(struct shmds_object_pool *pool, uint32_t handle);
+
+/**
+ * Whether an object is acquired and its owner, an attachment, lives. False for a free
+ * or disowned object, for a handle that no object has, and for NULL.
+ *
+ * A process counts as alive until its end is complete; see `shmds_segment_get_info`.
+ * (An owner's generation is kept in 18 bits: if its attachment slot was taken again a
+ * multiple of 262,144 times, a dead owner passes for the one that has the slot.)
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+bool shmds_object_pool_owner_alive(const struct shmds_object_pool *pool, uint32_t handle);
+
+/**
+ * Releases all objects whose owners are dead, and stores how many in `*count`, unless
+ * `count` is NULL. Nothing else ever does: objects outlive their processes.
+ *
+ * Objects that are disowned, or whose owner lives, stay as they are. Whoever goes on
+ * with an object that a process left behind has to adopt it, or this takes it away.
+ * Any process may call this at any time, several at once; it looks at every object, and
+ * asks once whether each owner lives.
+ *
+ * @return `SHMDS_OK`; and the errors of `shmds_object_pool_acquire`.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open, `count` NULL or valid.
+ */
+shmds_status shmds_object_pool_reclaim(struct shmds_object_pool *pool, size_t *count);
+
+/**
+ * Number of objects that are acquired: exact while nobody acquires or releases. Looks at
+ * every object. 0 for NULL.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+size_t shmds_object_pool_num_allocated(const struct shmds_object_pool *pool);
+
+/**
+ * Whether no object is acquired; true for NULL. Looks at objects until one is.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+bool shmds_object_pool_empty(const struct shmds_object_pool *pool);
+
+/**
+ * Whether every object is acquired; false for NULL. Looks at objects until one is not.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+bool shmds_object_pool_full(const struct shmds_object_pool *pool);
+
+/**
+ * How many releases were refused since the pool was created, by all processes: the
+ * object was free, or the token stale. 0 for NULL.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+uint64_t shmds_object_pool_refused(const struct shmds_object_pool *pool);
+
+/**
+ * Number of objects; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+size_t shmds_object_pool_capacity(const struct shmds_object_pool *pool);
+
+/**
+ * Bytes of an object; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+size_t shmds_object_pool_elem_size(const struct shmds_object_pool *pool);
+
+/**
+ * Where the object of a handle lies, whether it is acquired or not: `elem_size` bytes,
+ * aligned as asked for. NULL for a handle that no object has, and for NULL. Valid until
+ * the segment is closed.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+void *shmds_object_pool_object(const struct shmds_object_pool *pool, uint32_t handle);
+
+/**
+ * Where the first object lies; the others follow without a gap. NULL for NULL. Valid
+ * until the segment is closed.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+void *shmds_object_pool_objects(const struct shmds_object_pool *pool);
+
+/**
+ * Name of the pool as the table holds it; NULL for NULL. Valid until the segment is
+ * closed.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+const char *shmds_object_pool_name(const struct shmds_object_pool *pool);
+
+/**
+ * What `shmds_inline.h` needs to know of a pool. NULL for NULL. It is the start of the
+ * pool handle itself: `(const shmds_object_pool_view *)pool` is the same address. Valid
+ * until the segment is closed.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+const struct shmds_object_pool_view *shmds_object_pool_get_view(const struct shmds_object_pool *pool);
+
+/**
+ * What the calling thread remembers of a pool, for `shmds_inline.h`. `*pass` is the
+ * thread's to use for as long as its key is the one in the pool's view; untouched if
+ * operations have to go through the library.
+ *
+ * @return whether it was filled in; false for NULL.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open, `pass` NULL or valid.
+ */
+bool shmds_object_pool_own_pass(struct shmds_object_pool *pool,
+                                struct shmds_object_pool_pass *pass);
+
+/**
+ * Lets searches find an object that was just released. For `shmds_inline.h`, after a
+ * release that found no mark on the object. Calling it at any other time does no harm.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_STATE` if the
+ * segment was closed.
+ *
+ * # Safety
+ *
+ * `pool` is NULL or open.
+ */
+shmds_status shmds_object_pool_mark(struct shmds_object_pool *pool, uint32_t handle);
 
 /**
  * Creates a queue for `capacity` elements of `elem_size` bytes.

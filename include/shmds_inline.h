@@ -441,4 +441,168 @@ SHMDS_INLINE shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* e
              : shmds_queue_dequeue_otherwise(queue, element, elem_size);
 }
 
+/* ---- Object pool. Each thread knows the object that it acquired or released last, and what its
+ * word is then: so a pair of the two waits for no load of that word, which the processor could not
+ * serve before the compare-and-swap is over that wrote it. */
+
+/* What the thread remembers of pools: all it uses, in places that the handles' addresses tell, and
+ * a copy of one that it uses often, at an address of its own. */
+typedef struct shmds_object_pool_memory {
+  shmds_object_pool_pass often;
+  shmds_object_pool_pass all[SHMDS_OBJECT_POOL_PLACES];
+  /* Operations on others than the one used often. */
+  uint64_t others;
+} shmds_object_pool_memory;
+
+/* One in each shared object at least, mostly in each translation unit: all lead to what the library
+ * keeps for the thread. */
+static SHMDS_THREAD_LOCAL shmds_object_pool_memory shmds_object_pool_thread_memory
+    __attribute__((unused, aligned(SHMDS_OBJECT_POOL_STRIDE)));
+
+/* An object's word: bit 0 says that it is live, the high half counts its releases. */
+#define SHMDS_OBJECT_LIVE UINT64_C(1)
+#define SHMDS_OBJECT_GENERATION (UINT64_MAX << 32)
+
+/* Acquires the object that the thread released last, if that can be done in line. */
+SHMDS_INLINE uint32_t shmds_object_pool_acquire_with_inline(const shmds_object_pool_pass* pass) {
+  shmds_object_pool_recent* recent = pass->recent;
+  const uint32_t handle = __atomic_load_n(&recent->index, __ATOMIC_RELAXED);
+  uint64_t word = __atomic_load_n(&recent->word, __ATOMIC_RELAXED);
+  const uint64_t live = word | pass->claim;
+  if (SHMDS_UNLIKELY(handle >= pass->capacity) || SHMDS_UNLIKELY((word & SHMDS_OBJECT_LIVE) != 0)) {
+    return SHMDS_INVALID_HANDLE;
+  }
+  /* The linearisation point. What is remembered may be wrong; then this fails. */
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(pass->words + handle, &word, live, false,
+                                                  __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))) {
+    return SHMDS_INVALID_HANDLE;
+  }
+  __atomic_store_n(&recent->word, live, __ATOMIC_RELAXED);
+  return handle;
+}
+
+/* Releases the object that the thread acquired last, if that can be done in line. */
+SHMDS_INLINE bool shmds_object_pool_release_with_inline(shmds_object_pool* pool,
+                                                        const shmds_object_pool_pass* pass,
+                                                        uint32_t handle) {
+  shmds_object_pool_recent* recent = pass->recent;
+  uint64_t word = __atomic_load_n(&recent->word, __ATOMIC_RELAXED);
+  const uint64_t released = (word & SHMDS_OBJECT_GENERATION) + (UINT64_C(1) << 32);
+  if (SHMDS_UNLIKELY(handle >= pass->capacity) ||
+      SHMDS_UNLIKELY(__atomic_load_n(&recent->index, __ATOMIC_RELAXED) != handle) ||
+      SHMDS_UNLIKELY((word & SHMDS_OBJECT_LIVE) == 0)) {
+    return false;
+  }
+  /* The linearisation point; it publishes what the owner wrote. */
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(pass->words + handle, &word, released, false,
+                                                  __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))) {
+    return false;
+  }
+  __atomic_store_n(&recent->word, released, __ATOMIC_RELAXED);
+  /* The word first, then its mark: who cleared that in between finds the object free. */
+  if (SHMDS_UNLIKELY((__atomic_load_n(pass->marks + handle / 64, __ATOMIC_SEQ_CST) >> handle % 64 &
+                      1U) == 0)) {
+    (void)!shmds_object_pool_mark(pool, handle);
+  }
+  return true;
+}
+
+/* The key by which a thread knows the pool. Another one than before: another pool, a forked child.
+ */
+SHMDS_INLINE uint64_t shmds_object_pool_key_inline(const shmds_object_pool* pool) {
+  const shmds_object_pool_view* view = SHMDS_VIEW_OF(const shmds_object_pool_view, pool);
+  return __atomic_load_n(&view->key, __ATOMIC_RELAXED);
+}
+
+/**
+ * What of `shmds_object_pool_acquire` can be done in line, on the pool that the thread uses often:
+ * the handle, or `SHMDS_INVALID_HANDLE`, which says nothing;
+ * `shmds_object_pool_acquire_otherwise` is next.
+ *
+ * @param pool not NULL
+ */
+SHMDS_INLINE uint32_t shmds_object_pool_try_acquire_inline(shmds_object_pool* pool) {
+  const shmds_object_pool_pass* pass = &shmds_object_pool_thread_memory.often;
+  return SHMDS_LIKELY(pass->key == shmds_object_pool_key_inline(pool))
+             ? shmds_object_pool_acquire_with_inline(pass)
+             : SHMDS_INVALID_HANDLE;
+}
+
+/** Like `shmds_object_pool_try_acquire_inline`, for `shmds_object_pool_release`: true if done. */
+SHMDS_INLINE bool shmds_object_pool_try_release_inline(shmds_object_pool* pool, uint32_t handle) {
+  const shmds_object_pool_pass* pass = &shmds_object_pool_thread_memory.often;
+  return SHMDS_LIKELY(pass->key == shmds_object_pool_key_inline(pool)) &&
+         shmds_object_pool_release_with_inline(pool, pass, handle);
+}
+
+/* The thread's pass for a pool that is not the one used often; NULL if there is none, or if the
+ * pool is the one used often. */
+SHMDS_INLINE const shmds_object_pool_pass* shmds_object_pool_other_pass_inline(
+    shmds_object_pool* pool) {
+  shmds_object_pool_memory* memory = &shmds_object_pool_thread_memory;
+  const uint64_t key = shmds_object_pool_key_inline(pool);
+  const uintptr_t place =
+      SHMDS_ADDRESS_OF(pool) / SHMDS_OBJECT_POOL_STRIDE % SHMDS_OBJECT_POOL_PLACES;
+  shmds_object_pool_pass* pass = &memory->all[place];
+  if (memory->often.key == key) {
+    return NULL;
+  }
+  if (SHMDS_UNLIKELY(pass->key != key) && !shmds_object_pool_own_pass(pool, pass)) {
+    return NULL;
+  }
+  /* Now and then: whichever comes then is probably used often. */
+  if (SHMDS_UNLIKELY(memory->others++ % 32 == 0)) {
+    memory->often = *pass;
+  }
+  return pass;
+}
+
+/* The rest of `shmds_object_pool_acquire_inline`. */
+SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_acquire_otherwise(shmds_object_pool* pool,
+                                                                   uint32_t* handle) {
+  const shmds_object_pool_pass* pass = shmds_object_pool_other_pass_inline(pool);
+  const uint32_t acquired =
+      pass ? shmds_object_pool_acquire_with_inline(pass) : SHMDS_INVALID_HANDLE;
+  if (acquired == SHMDS_INVALID_HANDLE) {
+    return shmds_object_pool_acquire(pool, handle);
+  }
+  *handle = acquired;
+  return SHMDS_OK;
+}
+
+/* The rest of `shmds_object_pool_release_inline`. */
+SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_release_otherwise(shmds_object_pool* pool,
+                                                                   uint32_t handle) {
+  const shmds_object_pool_pass* pass = shmds_object_pool_other_pass_inline(pool);
+  return pass && shmds_object_pool_release_with_inline(pool, pass, handle)
+             ? SHMDS_OK
+             : shmds_object_pool_release(pool, handle);
+}
+
+/** `shmds_object_pool_acquire`. */
+SHMDS_INLINE shmds_status shmds_object_pool_acquire_inline(shmds_object_pool* pool,
+                                                           uint32_t* handle) {
+  uint32_t acquired = SHMDS_INVALID_HANDLE;
+  if (SHMDS_UNLIKELY(!pool || !handle)) {
+    return shmds_object_pool_acquire(pool, handle);
+  }
+  acquired = shmds_object_pool_try_acquire_inline(pool);
+  if (SHMDS_UNLIKELY(acquired == SHMDS_INVALID_HANDLE)) {
+    return shmds_object_pool_acquire_otherwise(pool, handle);
+  }
+  *handle = acquired;
+  return SHMDS_OK;
+}
+
+/** `shmds_object_pool_release`. */
+SHMDS_INLINE shmds_status shmds_object_pool_release_inline(shmds_object_pool* pool,
+                                                           uint32_t handle) {
+  if (SHMDS_UNLIKELY(!pool)) {
+    return shmds_object_pool_release(pool, handle);
+  }
+  return SHMDS_LIKELY(shmds_object_pool_try_release_inline(pool, handle))
+             ? SHMDS_OK
+             : shmds_object_pool_release_otherwise(pool, handle);
+}
+
 #endif /* SHMDS_INLINE_H */

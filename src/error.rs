@@ -234,6 +234,13 @@ pub enum Error {
         /// What is not as it should be.
         rule: &'static str,
     },
+    /// An object of a pool has an owner who lives.
+    Owned {
+        /// The pool.
+        name: String,
+        /// The object.
+        index: u32,
+    },
     /// A role that only one attachment can have is taken.
     Role {
         /// The structure.
@@ -338,6 +345,8 @@ impl fmt::Display for Error {
             Self::Busy { name, found } =>
                 write!(f, "\"{name}\": expected a free lane; {found}"),
             Self::State { name, rule } => write!(f, "\"{name}\": {rule}"),
+            Self::Owned { name, index } =>
+                write!(f, "\"{name}\": expected object {index} to be disowned, or its owner dead; another attachment owns it, and lives"),
             Self::Role { name, role } =>
                 write!(f, "\"{name}\": expected to become the {role}; another attachment is, and lives"),
             Self::Timeout { name, what, milliseconds } =>

@@ -10,6 +10,7 @@ use shmds::segment::layout::{
 use shmds::segment::{Intent, Options, WAITERS};
 use shmds::structures::Attachment;
 use shmds::structures::atomic::{self, Atomic, Word};
+use shmds::structures::pool::{self, Word as ObjectWord};
 use shmds::structures::queue::{
     Header as QueueHeader, Lane, Plan, PlanError, QueueEnds, RingParams,
 };
@@ -20,7 +21,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::time::Duration;
-use support::{Name, enqueue, obtain_array, obtain_atomic, obtain_queue, sized};
+use support::{Name, enqueue, obtain_array, obtain_atomic, obtain_pool, obtain_queue, sized};
 
 const ATTACHMENTS: u64 = 256;
 const MIB_10: u64 = 10 << 20;
@@ -128,6 +129,9 @@ fn the_layout_types_are_as_documented() {
     }
     let queue = [&queue[..], &ends].concat();
     check_fields("### Queue header", &queue, size_of::<QueueHeader>());
+    let pool = fields!(pool::Header: elem_size elem_align capacity words_offset marks_offset
+        summary_offset links_offset objects_offset refused);
+    check_fields("### Pool header", &pool, size_of::<pool::Header>());
 }
 
 #[test]
@@ -143,6 +147,7 @@ fn the_constants_are_as_documented() {
         size_of::<QueueHeader>(),
         size_of::<Lane>(),
         size_of::<shmds::structures::spsc::Header>(),
+        size_of::<pool::Header>(),
     ];
     let page = Geometry::new(1, 1, 2, 1, false).expect("a small one");
     let found = [
@@ -312,6 +317,7 @@ fn the_bits_of_an_entry_are_as_documented() {
         ("array", Kind::Array),
         ("atomic", Kind::Atomic),
         ("queue", Kind::Queue),
+        ("pool", Kind::ObjectPool),
     ];
     let states = [
         ("unused", State::Unused),
@@ -343,6 +349,7 @@ fn the_bits_of_an_entry_are_as_documented() {
     obtain_array(&at, "array", create, 8, 1).expect("array");
     obtain_atomic(&at, "atomic", create, 0).expect("atomic");
     obtain_queue(&at, "queue", create, 8, 4).expect("queue");
+    obtain_pool(&at, "pool", create, 8, 4).expect("pool");
     let place = Place::Segment(at.segment());
     place.add(b"raw", Fields::default()).expect("raw");
     let fields = bits("### Entry meta");
@@ -417,6 +424,94 @@ fn a_queue_starts_and_changes_as_documented() {
     assert_eq!(word(place(0)) >> plan.slot_bits, 1, "full, in lap 0");
     assert_eq!(word(plan.slots_offset + 8 * slot), 77);
     assert_eq!(word(64), 1, "the tail hint");
+}
+
+#[test]
+fn a_pool_starts_and_changes_as_documented() {
+    const CAPACITY: u64 = 5000;
+    let name = Name::new("docs-pool");
+    let at = Attachment::new(&name.0, Intent::Create, &sized(1 << 16)).expect("create");
+    let pool = obtain_pool(&at, "pool", Intent::Create, 8, CAPACITY).expect("pool");
+    let extent = find(&at, "pool");
+    let base = at.segment().heap().base();
+    let word = |offset: u64| {
+        assert!(offset < extent.size);
+        // SAFETY: inside the extent, which stays mapped; nobody else uses the pool.
+        unsafe {
+            let address = base.add((extent.offset + offset) as usize);
+            address.cast::<u64>().read_volatile()
+        }
+    };
+    let plan = pool::Plan::new(8, 8, CAPACITY).expect("a pool");
+    let bits_at = |offset: u64, count: u64| -> Vec<u64> {
+        let bit = |index: u64| word(offset + index / 64 * 8) >> (index % 64) & 1;
+        (0..count).map(bit).collect()
+    };
+    let starts: Vec<_> = rows("### Marks, summary, links and objects", 0)
+        .iter()
+        .map(|row| (row[0].clone(), row[2].clone()))
+        .collect();
+    let expected = [
+        ("marks", "1"),
+        ("summary", "1"),
+        ("links", "all ones"),
+        ("objects", "0"),
+    ];
+    let expected = expected.map(|(part, start)| (part.to_owned(), start.to_owned()));
+    assert_eq!(starts, expected);
+    let marks = CAPACITY.div_ceil(64);
+    assert!(
+        bits_at(plan.marks_offset, CAPACITY)
+            .iter()
+            .all(|&bit| bit == 1)
+    );
+    assert!(
+        bits_at(plan.summary_offset, marks)
+            .iter()
+            .all(|&bit| bit == 1)
+    );
+    let all_zero = |from, count| (0..count).all(|index| word(from + 8 * index) == 0);
+    assert!(all_zero(plan.words_offset, CAPACITY) && all_zero(plan.objects_offset, CAPACITY));
+    let links = (0..CAPACITY / 2).map(|index| word(plan.links_offset + 8 * index));
+    assert!({ links }.all(|link| link == u64::MAX));
+
+    let fields = bits("### Object word");
+    let me = at.segment().me().expect("our owner word");
+    let truth = |index: u32| word(plan.words_offset + 8 * u64::from(index));
+    let [first, second] = [(); 2].map(|()| pool.acquire().expect("acquire").expect("a free one"));
+    assert_eq!(extract(truth(first), fields["live"]), 1);
+    assert_eq!(
+        Some(extract(truth(first), fields["slot"])),
+        me.slot().map(|slot| slot + 1)
+    );
+    assert_eq!(
+        extract(truth(first), fields["lease"]),
+        u64::from(me.generation())
+    );
+    assert_eq!(extract(truth(first), fields["generation"]), 0);
+    let width = fields["lease"].1 - fields["lease"].0 + 1;
+    let late = segment_owner(me.slot().expect("a slot"), u32::MAX);
+    assert_eq!(
+        extract(ObjectWord::claim(late), fields["lease"]),
+        (1 << width) - 1
+    );
+    pool.disown(second).expect("disown");
+    assert_eq!(extract(truth(second), fields["slot"]), 0);
+    pool.release(second).expect("release");
+    pool.release(first).expect("release");
+    assert_eq!(truth(first), 1 << fields["generation"].0);
+    let link = |index: u32| {
+        let pair = word(plan.links_offset + u64::from(index / 2) * 8);
+        (pair >> (index % 2 * 32)) as u32
+    };
+    assert_eq!(link(first), second);
+    assert!(pool.release(first).is_err());
+    assert_eq!(word(offset_of!(pool::Header, refused) as u64), 1);
+}
+
+/// The owner word of an attachment.
+fn segment_owner(slot: u64, generation: u32) -> shmds::segment::Owner {
+    shmds::segment::Owner((slot + 1) | u64::from(generation) << 32)
 }
 
 fn plan(elem_size: u64, capacity: u64, attachments: u64) -> Plan {
@@ -545,6 +640,7 @@ fn the_overhead_of_a_structure_is_as_documented() {
                 "array" => drop(obtain_array(&at, &what, create, elem_size, num_elem)),
                 "atomic" => drop(obtain_atomic(&at, &what, create, 0)),
                 "queue" => drop(obtain_queue(&at, &what, create, elem_size, num_elem)),
+                "pool" => drop(obtain_pool(&at, &what, create, elem_size, num_elem)),
                 other => panic!("{other}: no such structure"),
             }
             let found = find(&at, &what);
@@ -555,6 +651,14 @@ fn the_overhead_of_a_structure_is_as_documented() {
                 (elem_size * num_elem, extent - payload),
                 (payload, overhead)
             );
+            if row[0] == "pool" {
+                // The formula in the text.
+                let (words, marks) = (8 * num_elem, num_elem.div_ceil(64));
+                let parts = [128, words, 8 * marks, 8 * marks.div_ceil(64), 4 * num_elem];
+                let rounded = parts.map(|part| part.next_multiple_of(64));
+                let end = rounded.iter().sum::<u64>() + payload;
+                assert_eq!(end.next_multiple_of(64), extent);
+            }
             if row[0] == "queue" {
                 let plan = plan(elem_size, num_elem, attachments);
                 // The formulas in the text.
@@ -619,7 +723,11 @@ fn the_limits_are_as_documented() {
         with(most - lanes).is_ok() && with(most - lanes + 1) == Err(PlanError::Capacity)
     };
     let name_field = "bytes of a structure's name with its NUL";
-    let checks: [(String, &dyn Fn(u64) -> bool); 12] = [
+    let objects = |most: u64| {
+        let with = |capacity| pool::Plan::new(1, 1, capacity);
+        with(most).is_ok() && with(most + 1) == Err(pool::PlanError::Capacity)
+    };
+    let checks: [(String, &dyn Fn(u64) -> bool); 13] = [
         ("attachments, unless asked for otherwise".into(), &|n| {
             n == geometry.max_attachments && n == Options::default().max_attachments
         }),
@@ -652,6 +760,7 @@ fn the_limits_are_as_documented() {
             "further lanes of one queue that a process keeps, most".into(),
             &|n| private_constant("src/structures/queue/lanes.rs", "MOST_KEPT") == n.to_string(),
         ),
+        ("objects of a pool, most".into(), &objects),
         (
             "`open_timeout_ms`, unless asked for otherwise".into(),
             &|n| Options::default().open_timeout == Duration::from_millis(n),

@@ -7,6 +7,7 @@
 
 mod array;
 mod atomic;
+mod pool;
 mod queue;
 mod segment;
 mod spsc;
@@ -15,6 +16,7 @@ mod table;
 
 pub use array::*;
 pub use atomic::*;
+pub use pool::*;
 pub use queue::*;
 pub use segment::*;
 pub use spsc::*;

@@ -77,7 +77,7 @@ pub const SHMDS_E_SYSTEM: shmds_status = -26;
 /// The structure behind the handle was removed.
 pub const SHMDS_E_STALE: shmds_status = -27;
 /// No lane of the queue is free: more processes are stopped inside it than it has
-/// lanes.
+/// lanes. Or: the owner of the object lives.
 pub const SHMDS_E_BUSY: shmds_status = -28;
 /// A call that does not go with what was done before, such as publishing what was not reserved.
 pub const SHMDS_E_STATE: shmds_status = -29;
@@ -116,7 +116,7 @@ fn status_of(error: &Error) -> shmds_status {
         Error::Permission { .. } => SHMDS_E_PERMISSION,
         Error::System { .. } => SHMDS_E_SYSTEM,
         Error::Stale { .. } => SHMDS_E_STALE,
-        Error::Busy { .. } => SHMDS_E_BUSY,
+        Error::Busy { .. } | Error::Owned { .. } => SHMDS_E_BUSY,
         Error::State { .. } => SHMDS_E_STATE,
         Error::Role { .. } => SHMDS_E_ROLE,
         Error::Timeout { .. } => SHMDS_TIMEOUT,

@@ -21,6 +21,8 @@ pub const SHMDS_KIND_ATOMIC: u32 = 2;
 pub const SHMDS_KIND_QUEUE: u32 = 3;
 /// A queue for one producer and one consumer.
 pub const SHMDS_KIND_SPSC_QUEUE: u32 = 4;
+/// An object pool.
+pub const SHMDS_KIND_OBJECT_POOL: u32 = 5;
 
 /// What a table says of one structure.
 #[repr(C)]

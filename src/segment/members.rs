@@ -39,7 +39,8 @@ impl Owner {
         (self.0 & 0xffff).checked_sub(1)
     }
 
-    fn generation(self) -> u32 {
+    /// The lease generation.
+    pub fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
 }
@@ -114,6 +115,15 @@ impl Members {
         self.me.store(me.0, Ordering::Relaxed);
         self.epoch.store(fork::epoch(), Ordering::Release);
         Ok(Some(me))
+    }
+
+    /// Who took a slot last, for whoever has read something that an owner of the slot
+    /// wrote; `None` if there is no such slot.
+    pub fn last_holder(&self, slot: u64) -> Option<Owner> {
+        // What names an owner was read before: see `is_dead`.
+        fence(Ordering::Acquire);
+        let record = self.records.get(slot as usize)?;
+        Some(Owner::new(slot, record.generation.load(Ordering::SeqCst)))
     }
 
     /// Whether the attachment is gone. Errs only towards "still alive".

@@ -210,6 +210,12 @@ impl Segment {
             .is_ok_and(|file| self.members.is_dead(owner, file).unwrap_or(false))
     }
 
+    /// Who took an attachment slot last; `None` if there is no such slot. For owners of
+    /// whom only a part is kept.
+    pub fn last_holder(&self, slot: u64) -> Option<Owner> {
+        self.members.last_holder(slot)
+    }
+
     /// Commits memory for a part of the heap: touching it cannot fail later.
     pub fn commit(&self, name: &str, offset: u64, len: u64) -> Result<()> {
         let (start, len) = self.beyond_committed(offset, len);

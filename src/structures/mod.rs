@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod atomic;
+pub mod pool;
 pub mod queue;
 pub mod spsc;
 pub mod wait;
@@ -17,6 +18,7 @@ use crate::table::{self, Claim, Found, Key, Kind, Request, Table};
 use array::Array;
 use atomic::Atomic;
 use core::cell::UnsafeCell;
+use pool::ObjectPool;
 use queue::{Placed, Queue};
 use spsc::SpscQueue;
 use std::collections::hash_map::Entry;
@@ -26,11 +28,12 @@ use std::sync::Arc;
 
 /// Sizes of the structures' control blocks: part of a segment's fingerprint, so
 /// that builds with other layouts refuse each other.
-const FORMATS: [usize; 4] = [
+const FORMATS: [usize; 5] = [
     size_of::<atomic::Word>(),
     size_of::<queue::Header>(),
     size_of::<queue::Lane>(),
     size_of::<spsc::Header>(),
+    size_of::<pool::Header>(),
 ];
 
 /// What a structure needs of the heap.
@@ -90,6 +93,8 @@ pub enum Handle {
     Queue(Placed<Queue>),
     /// See [`SpscQueue`].
     SpscQueue(Arc<SpscQueue>),
+    /// See [`ObjectPool`].
+    ObjectPool(Placed<ObjectPool>),
 }
 
 impl Handle {
@@ -99,6 +104,7 @@ impl Handle {
         match self {
             Self::Queue(queue) => queue.close(),
             Self::SpscQueue(queue) => queue.close(),
+            Self::ObjectPool(pool) => pool.close(),
             Self::Array(_) | Self::Atomic(_) => return false,
         }
         true

@@ -46,6 +46,8 @@ pub enum Kind {
     Queue = 3,
     /// Queue for one producer and one consumer.
     SpscQueue = 4,
+    /// Pool of objects.
+    ObjectPool = 5,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             Self::Atomic => "an atomic",
             Self::Queue => "a queue",
             Self::SpscQueue => "an SPSC queue",
+            Self::ObjectPool => "an object pool",
         }
     }
 
@@ -67,6 +70,7 @@ impl Kind {
             Self::Atomic,
             Self::Queue,
             Self::SpscQueue,
+            Self::ObjectPool,
         ]
         .into_iter()
         .find(|&kind| kind as u8 == bits)

@@ -10,6 +10,7 @@ use shmds::segment::{self, Intent, Options};
 use shmds::structures::Attachment;
 use shmds::structures::array::{self, Array};
 use shmds::structures::atomic::{self, Atomic};
+use shmds::structures::pool::{self, ObjectPool};
 use shmds::structures::queue::{self, Queue};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -74,6 +75,21 @@ pub fn obtain_queue<'a>(
     capacity: u64,
 ) -> Result<&'a Queue> {
     let params = queue::Params {
+        elem_size,
+        elem_align: 0,
+        capacity,
+    };
+    at.obtain(name.as_bytes(), intent, &params)
+}
+
+pub fn obtain_pool<'a>(
+    at: &'a Attachment,
+    name: &str,
+    intent: Intent,
+    elem_size: u64,
+    capacity: u64,
+) -> Result<&'a ObjectPool> {
+    let params = pool::Params {
         elem_size,
         elem_align: 0,
         capacity,

@@ -31,6 +31,7 @@ mod tests;
 mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
+pub use lanes::new_key;
 pub use layout::{Header, Lane, Params as RingParams, Plan, PlanError, QueueEnds, init};
 pub use placed::{PLACES, Placed, STRIDE};
 pub use ring::{Ring, open};
