@@ -48,6 +48,11 @@
 #define SHMDS_WAIT_FOREVER UINT64_MAX
 
 /**
+ * Flag of `shmds_ring_buffer_create`: roles are held, and refused to others.
+ */
+#define SHMDS_RING_BUFFER_ROLES 1
+
+/**
  * Attach for reading only: find, read arrays and atomics. Takes no attachment slot.
  */
 #define SHMDS_SEGMENT_READ_ONLY 1
@@ -101,6 +106,9 @@
  * An object pool.
  */
 #define SHMDS_KIND_OBJECT_POOL 5
+ * A ring buffer.
+ */
+#define SHMDS_KIND_RING_BUFFER 6
 
 /**
  * An open array: elements side by side in a segment.
@@ -158,6 +166,45 @@ typedef struct shmds_object_pool shmds_object_pool;
  * operations at once, others wait.
  */
 typedef struct shmds_queue shmds_queue;
+
+/**
+ * An open ring buffer: the newest elements of a stream, for one producer, one consumer
+ * and any number of observers, in any processes.
+ *
+ * Made by `shmds_ring_buffer_create`, `_open` and `_open_or_create`: the same ring buffer
+ * gives the same handle. It belongs to the segment, is never freed by the caller
+ * and is valid until the segment is closed; a forked child goes on with it.
+ *
+ * Roles: one thread at a time, in whichever process, is the producer (push, overwrite),
+ * and one is the consumer (pop, skip, clear); they may be the same. The roles may move
+ * at any time, as long as the old holder's last call ends before the new one's first.
+ * The program sees to it; nothing is refused. If the ring buffer was created with
+ * `SHMDS_RING_BUFFER_ROLES`, the first to push becomes the producer and the first to pop
+ * the consumer: while that attachment lives, others are answered `SHMDS_E_ROLE`, until
+ * it gives the role up (`shmds_ring_buffer_leave`, `shmds_segment_close`); the roles
+ * of the dead are taken over. Then a forked child is an attachment of its own.
+ *
+ * Everybody else only looks, writes nothing, and needs no role: peek, get_last_n,
+ * observers and the numbers work by any thread at any time, also on a read-only
+ * attachment.
+ *
+ * Overwriting: a producer that overwrites waits for nobody, and no element is ever
+ * delivered torn: who was reading one that is overwritten meanwhile drops it. Elements
+ * that were overwritten before they were consumed are *lost*, and counted.
+ *
+ * Death: a process may be killed anywhere. What it had published stays, once and in
+ * order; what it was publishing is there as a whole or not at all; what it was just
+ * overwriting counts as lost. What it was popping goes to the next consumer, unless
+ * its call had come to the point where the elements are its own.
+ *
+ * Buffers that elements are copied to: what lies in them behind the elements delivered
+ * is unspecified after the call, whatever it returns, for a copy that raced with the
+ * producer may have touched it. They must not lie in the ring buffer, and neither must what is
+ * pushed.
+ *
+ * shmds_inline.h has push, push_overwrite, pop and both bulks for inlining.
+ */
+typedef struct shmds_ring_buffer shmds_ring_buffer;
 
 /**
  * An attachment to a segment: a named piece of shared memory with a table of
@@ -465,6 +512,26 @@ typedef struct shmds_queue_stats {
 } shmds_queue_stats;
 
 /**
+ * Where an observer of a ring buffer has come to: the caller's own, in private memory, for
+ * `shmds_ring_buffer_observe`. All zero but for `struct_size`, it observes from the first
+ * element ever written on; `shmds_ring_buffer_seek` puts it elsewhere. May be copied.
+ */
+typedef struct shmds_ring_buffer_observer {
+  /**
+   * `sizeof(shmds_ring_buffer_observer)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Number, counted from the ring buffer's creation, of the element that is next.
+   */
+  uint64_t cursor;
+  /**
+   * How many elements were overwritten before this observer could read them.
+   */
+  uint64_t lost;
+} shmds_ring_buffer_observer;
+
+/**
  * How a segment is created or opened. Zero everywhere but in `struct_size`
  * asks for the defaults.
  */
@@ -687,6 +754,121 @@ typedef struct shmds_spsc_queue_view {
    */
   struct shmds_spsc_queue_side consumer;
 } shmds_spsc_queue_view;
+
+/**
+ * What the producer stores, on a line of its own. Both words only ever grow.
+ */
+typedef struct shmds_ring_buffer_writer {
+  /**
+   * Slots of positions before this may be being written; at most a lap ahead of `tail`.
+   * Stored before the elements. Behind `tail` when a bulk longer than the capacity has
+   * just been written.
+   */
+  uint64_t claim;
+  /**
+   * Elements written since creation. Stored after the elements, with Release.
+   */
+  uint64_t tail;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[6];
+} shmds_ring_buffer_writer;
+
+/**
+ * What the consumer stores, on a line of its own. Both words only ever grow.
+ */
+typedef struct shmds_ring_buffer_reader {
+  /**
+   * Position of the next element to consume, or one that was overwritten since. Stored
+   * after an element was copied out, with Release.
+   */
+  uint64_t head;
+  /**
+   * Elements before `head` that were overwritten before they were consumed. Stored
+   * after `head`: a consumer that dies in between leaves it short by its last find.
+   */
+  uint64_t lost;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[6];
+} shmds_ring_buffer_reader;
+
+/**
+ * What a process knows as the producer, or as the consumer, of a ring buffer. For
+ * shmds_inline.h; changed by one thread at a time.
+ *
+ * While the process may not act there, the words are those of no ring, at which nothing
+ * can be done without the library.
+ */
+typedef struct shmds_ring_buffer_side {
+  /**
+   * The producer's words.
+   */
+  struct shmds_ring_buffer_writer *writer;
+  /**
+   * The consumer's words.
+   */
+  struct shmds_ring_buffer_reader *reader;
+  /**
+   * A multiple of the capacity: less than a lap from there, the slot of a position is
+   * the difference.
+   */
+  uint64_t base;
+  /**
+   * Producer: position up to which there is room without another look at the head.
+   */
+  uint64_t limit;
+  /**
+   * Fork epoch in which this process took the role; see the constants.
+   */
+  uint64_t epoch;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[11];
+} shmds_ring_buffer_side;
+
+/**
+ * The start of every open ring buffer, for the functions in shmds_inline.h only: a
+ * `shmds_ring_buffer *` points to one. What stands before the sides never changes
+ * while the ring buffer is open.
+ */
+typedef struct shmds_ring_buffer_view {
+  /**
+   * The first slot.
+   */
+  uint8_t *slots;
+  /**
+   * Number of slots.
+   */
+  uint64_t capacity;
+  /**
+   * Bytes of an element.
+   */
+  uint64_t elem_size;
+  /**
+   * Who sleeps until elements come.
+   */
+  const shmds_wait_word *items;
+  /**
+   * Who sleeps until there is room.
+   */
+  const shmds_wait_word *space;
+  /**
+   * Zero.
+   */
+  uint64_t reserved[11];
+  /**
+   * This process as the producer, on lines of its own.
+   */
+  struct shmds_ring_buffer_side producer;
+  /**
+   * This process as the consumer, on lines of its own.
+   */
+  struct shmds_ring_buffer_side consumer;
+} shmds_ring_buffer_view;
 
 /**
  * Success.
@@ -1965,6 +2147,524 @@ void *shmds_queue_slots(const struct shmds_queue *queue);
  * `queue` is NULL or open.
  */
 const char *shmds_queue_name(const struct shmds_queue *queue);
+
+/**
+ * Creates a ring buffer for `capacity` elements of `elem_size` bytes.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway. `flags`
+ * is 0 or `SHMDS_RING_BUFFER_ROLES`.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_EXISTS`; `SHMDS_E_SEGMENT_FULL`;
+ * `SHMDS_E_TABLE_FULL`; `SHMDS_E_NO_SPACE`; `SHMDS_E_CAPACITY`,
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_TIMEOUT` if a
+ * living process did not leave the table, or finish initialising that name, in
+ * time; `SHMDS_E_STALE` if the table was cleared meanwhile; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
+ * reopen the segment; `SHMDS_E_READ_ONLY`; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_ring_buffer_create(struct shmds_segment *segment,
+                                      const char *name,
+                                      size_t elem_size,
+                                      size_t elem_align,
+                                      size_t capacity,
+                                      uint32_t flags,
+                                      struct shmds_ring_buffer **out);
+
+/**
+ * Opens a ring buffer that exists. `capacity` 0 accepts any. Takes no role.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; it waits for a living process that is initialising the
+ * structure of that name.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_E_KIND`; `SHMDS_E_MISMATCH`;
+ * `SHMDS_TIMEOUT` if a living process did not finish initialising it in time;
+ * `SHMDS_E_ELEMENT_SIZE`, `SHMDS_E_ALIGNMENT`, `SHMDS_E_OVERFLOW`,
+ * `SHMDS_E_NAME_EMPTY`, `SHMDS_E_ARGUMENT` for bad parameters; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_ring_buffer_open(struct shmds_segment *segment,
+                                    const char *name,
+                                    size_t elem_size,
+                                    size_t elem_align,
+                                    size_t capacity,
+                                    struct shmds_ring_buffer **out);
+
+/**
+ * Opens a ring buffer, creating it if it does not exist. `flags` are those of a new one;
+ * one that exists keeps its own.
+ *
+ * `name` is cut at the table's `max_name_size - 1`. `elem_align` is a power of two
+ * up to 4096, 0 for no wish; every structure starts on a 64-byte line anyway.
+ * `*out` is untouched on failure, and then nothing has changed. Any thread may
+ * call this at any time; of several processes that create one name at once,
+ * exactly one does, and the others wait for it.
+ *
+ * @return as `shmds_ring_buffer_create` and `shmds_ring_buffer_open`, but for
+ * `SHMDS_E_EXISTS` and `SHMDS_E_NOT_FOUND`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string, `out` NULL or valid.
+ */
+shmds_status shmds_ring_buffer_open_or_create(struct shmds_segment *segment,
+                                              const char *name,
+                                              size_t elem_size,
+                                              size_t elem_align,
+                                              size_t capacity,
+                                              uint32_t flags,
+                                              struct shmds_ring_buffer **out);
+
+/**
+ * Appends a copy of the element at `element`, `elem_size` bytes, as the producer, if
+ * there is room.
+ *
+ * Never waits. Makes no system call unless somebody is asleep here, or this call takes
+ * the role. One store publishes the element: a process killed before it has appended
+ * nothing, and one killed after it everything.
+ *
+ * @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`;
+ * `SHMDS_E_STATE` if the segment was closed in this process; `SHMDS_E_CORRUPT`; with
+ * enforced roles also `SHMDS_E_ROLE` if a living attachment is the producer, and
+ * `SHMDS_E_ATTACHMENTS`, `SHMDS_E_PERMISSION`, `SHMDS_E_SYSTEM` in a forked child that
+ * finds no attachment slot, or may not reopen the segment.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `element` is NULL or has `elem_size` readable bytes.
+ */
+shmds_status shmds_ring_buffer_push(struct shmds_ring_buffer *ring, const void *element);
+
+/**
+ * Appends copies of as many of the `count` elements at `elements` as there is room for, the
+ * first ones, and stores how many in `*pushed`. They are published at once: a process
+ * that is killed has appended all of them or none.
+ *
+ * `*pushed` is untouched unless this returns `SHMDS_OK`. If `count` is 0, it is set to 0,
+ * and `elements` may be NULL. `count` may exceed the capacity. Otherwise like
+ * `shmds_ring_buffer_push`.
+ *
+ * @return `SHMDS_OK` if at least one went in, or `count` is 0; `SHMDS_FULL`; and the
+ * errors of `shmds_ring_buffer_push`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `elements` is NULL or has `count` elements, `pushed` NULL or
+ * valid.
+ */
+shmds_status shmds_ring_buffer_push_bulk(struct shmds_ring_buffer *ring,
+                                         const void *elements,
+                                         size_t count,
+                                         size_t *pushed);
+
+/**
+ * Appends a copy of the element at `element`, as the producer; when there is no room, over
+ * the oldest element, which is lost. Waits for nobody, whoever is reading. Otherwise
+ * like `shmds_ring_buffer_push`.
+ *
+ * @return `SHMDS_OK`; and the errors of `shmds_ring_buffer_push`.
+ *
+ * # Safety
+ *
+ * As for `shmds_ring_buffer_push`.
+ */
+shmds_status shmds_ring_buffer_push_overwrite(struct shmds_ring_buffer *ring, const void *element);
+
+/**
+ * Appends copies of the `count` elements at `elements`, as the producer, over the oldest
+ * ones where there is no room. They are published at once. Of more than the capacity,
+ * the newest are kept, and all are counted as written. If `count` is 0, `elements` may be NULL.
+ * Otherwise like `shmds_ring_buffer_push_overwrite`.
+ *
+ * @return `SHMDS_OK`; and the errors of `shmds_ring_buffer_push`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `elements` is NULL or has `count` elements.
+ */
+shmds_status shmds_ring_buffer_overwrite_bulk(struct shmds_ring_buffer *ring,
+                                              const void *elements,
+                                              size_t count);
+
+/**
+ * Takes the oldest element out and copies it to `element`, `elem_size` bytes, as the
+ * consumer.
+ *
+ * Never waits. Makes no system call unless somebody is asleep here, or this call takes
+ * the role. The element is copied, then one store takes it: if the process is killed
+ * before that store, the next consumer gets the element, which this call never returned;
+ * if after it, the element is gone. So no element is ever returned twice.
+ *
+ * While the producer overwrites faster than this can copy, it tries again with newer
+ * elements, a limited number of times.
+ *
+ * @return `SHMDS_OK`; `SHMDS_EMPTY` if there was nothing, or nothing that stayed long
+ * enough; `SHMDS_E_ROLE` if roles are enforced and a living attachment is the consumer;
+ * and the other errors of `shmds_ring_buffer_push`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `element` is NULL or has `elem_size` writable bytes.
+ */
+shmds_status shmds_ring_buffer_pop(struct shmds_ring_buffer *ring, void *element);
+
+/**
+ * Takes up to `count` of the oldest elements out, copies them to `elements` in order, and
+ * stores how many in `*popped`. They are taken at once: if the process is killed before,
+ * the next consumer gets all of them.
+ *
+ * `*popped` is untouched unless this returns `SHMDS_OK`. If `count` is 0, it is set to 0,
+ * and `elements` may be NULL. `count` may exceed the capacity. Otherwise like
+ * `shmds_ring_buffer_pop`.
+ *
+ * @return `SHMDS_OK` if there was at least one, or `count` is 0; `SHMDS_EMPTY`; and the
+ * errors of `shmds_ring_buffer_pop`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `elements` is NULL or has room for `count` elements, `popped`
+ * NULL or valid.
+ */
+shmds_status shmds_ring_buffer_pop_bulk(struct shmds_ring_buffer *ring,
+                                        void *elements,
+                                        size_t count,
+                                        size_t *popped);
+
+/**
+ * Drops up to `count` of the oldest elements, as the consumer, and stores how many there
+ * were in `*skipped`, which may be NULL and is untouched on failure. Those count as
+ * read, not as lost.
+ *
+ * @return `SHMDS_OK`; and the errors of `shmds_ring_buffer_pop`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `skipped` NULL or valid.
+ */
+shmds_status shmds_ring_buffer_skip(struct shmds_ring_buffer *ring, size_t count, size_t *skipped);
+
+/**
+ * Drops all elements that are there at one moment, as the consumer.
+ *
+ * @return `SHMDS_OK`; and the errors of `shmds_ring_buffer_pop`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+shmds_status shmds_ring_buffer_clear(struct shmds_ring_buffer *ring);
+
+/**
+ * Copies up to `count` elements to `elements` in order, from the one `offset` behind the
+ * oldest on, and stores how many in `*peeked`. Takes nothing out, and writes nothing.
+ *
+ * If the producer overwrites some of them meanwhile, those are left out, and what
+ * follows them is delivered. `*peeked` is 0 if there are no more than `offset` elements, or `count`
+ * is 0, when `elements` may be NULL; untouched on failure.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_STATE` if the segment was closed in
+ * this process; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `elements` is NULL or has room for `count` elements, `peeked`
+ * NULL or valid.
+ */
+shmds_status shmds_ring_buffer_peek_bulk(const struct shmds_ring_buffer *ring,
+                                         size_t offset,
+                                         void *elements,
+                                         size_t count,
+                                         size_t *peeked);
+
+/**
+ * Copies the newest `count` elements, of those that are not consumed, to `elements`,
+ * oldest first, and stores how many in `*copied`: fewer if there are fewer. Takes
+ * nothing out, and writes nothing.
+ *
+ * If the producer overwrites some of them meanwhile, those are left out: what is
+ * delivered is whole, in order and without a gap. `*copied` is 0 if `count` is 0, when
+ * `elements` may be NULL; untouched on failure.
+ *
+ * @return as `shmds_ring_buffer_peek_bulk`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `elements` is NULL or has room for `count` elements, `copied`
+ * NULL or valid.
+ */
+shmds_status shmds_ring_buffer_get_last_n(const struct shmds_ring_buffer *ring,
+                                          void *elements,
+                                          size_t count,
+                                          size_t *copied);
+
+/**
+ * Copies up to `count` elements to `elements` in order, from the observer's cursor on, and
+ * moves the cursor behind them: each element once, consumed or not, as long as it is not
+ * overwritten. Stores how many in `*seen`, and adds to `observer->lost` how many were
+ * overwritten before this observer could read them. Writes nothing to the segment.
+ *
+ * `*seen` and `*observer` are untouched unless this returns `SHMDS_OK`. If `count` is 0,
+ * only what was lost is counted, and `elements` may be NULL.
+ *
+ * Threads: an observer is a plain variable, used by one thread at a time. Any number of
+ * them, each with its own, may observe one ring buffer.
+ *
+ * @return `SHMDS_OK` if there was at least one, or `count` is 0; `SHMDS_EMPTY` if there was
+ * nothing new, or nothing that stayed long enough; `SHMDS_E_STATE` if the observer is
+ * ahead of this ring buffer, and so belongs to another one, or if the segment was closed in this
+ * process; `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `observer` NULL or valid, `elements` is NULL or has room for
+ * `count` elements, `seen` NULL or valid.
+ */
+shmds_status shmds_ring_buffer_observe(const struct shmds_ring_buffer *ring,
+                                       struct shmds_ring_buffer_observer *observer,
+                                       void *elements,
+                                       size_t count,
+                                       size_t *seen);
+
+/**
+ * Puts the observer's cursor `behind` elements behind the newest: 0 is for what is
+ * written from now on, and a number beyond the capacity for the oldest element that is
+ * there. What it jumps over does not count as lost, and `observer->lost` stays.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_STATE` if the segment was closed in this
+ * process.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `observer` NULL or valid.
+ */
+shmds_status shmds_ring_buffer_seek(const struct shmds_ring_buffer *ring,
+                                    struct shmds_ring_buffer_observer *observer,
+                                    size_t behind);
+
+/**
+ * How many elements were written since the one at the observer's cursor, whether they are
+ * still there or not; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open, `observer` NULL or valid.
+ */
+uint64_t shmds_ring_buffer_lag(const struct shmds_ring_buffer *ring,
+                               const struct shmds_ring_buffer_observer *observer);
+
+/**
+ * Appends a copy of the element at `element`, waiting for room for at most `timeout_ns`
+ * nanoseconds: 0 does not wait, `SHMDS_WAIT_FOREVER` has no end.
+ *
+ * Sleeps in the kernel, after a short while of looking. A consumer that is killed delays
+ * this by a hundredth of a second at most when another one goes on in its place.
+ * Otherwise like `shmds_ring_buffer_push`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT` if there was no room in time; and the errors of
+ * `shmds_ring_buffer_push`.
+ *
+ * # Safety
+ *
+ * As for `shmds_ring_buffer_push`.
+ */
+shmds_status shmds_ring_buffer_push_wait(struct shmds_ring_buffer *ring,
+                                         const void *element,
+                                         uint64_t timeout_ns);
+
+/**
+ * Takes the oldest element out and copies it to `element`, waiting for one for at most
+ * `timeout_ns` nanoseconds: 0 does not wait, `SHMDS_WAIT_FOREVER` has no end.
+ *
+ * Sleeps in the kernel, after a short while of looking. A producer that is killed delays
+ * this by a hundredth of a second at most when another one goes on in its place.
+ * Otherwise like `shmds_ring_buffer_pop`.
+ *
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT` if there was nothing in time; and the errors of
+ * `shmds_ring_buffer_pop`.
+ *
+ * # Safety
+ *
+ * As for `shmds_ring_buffer_pop`.
+ */
+shmds_status shmds_ring_buffer_pop_wait(struct shmds_ring_buffer *ring,
+                                        void *element,
+                                        uint64_t timeout_ns);
+
+/**
+ * Waits until there are at least `count` elements to pop, for at most `timeout_ns`
+ * nanoseconds: 0 only looks, `SHMDS_WAIT_FOREVER` has no end. Takes no role, and by
+ * the time it returns another one may have consumed them.
+ *
+ * Sleeps in the kernel, after a short while of looking; needs an attachment that may
+ * write, to say that it sleeps.
+ *
+ * @return `SHMDS_OK`; `SHMDS_TIMEOUT` if there were fewer all the time;
+ * `SHMDS_E_CAPACITY` if `count` exceeds the capacity; `SHMDS_E_READ_ONLY`; `SHMDS_E_STATE`
+ * if the segment was closed in this process; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+shmds_status shmds_ring_buffer_wait(struct shmds_ring_buffer *ring,
+                                    size_t count,
+                                    uint64_t timeout_ns);
+
+/**
+ * Waits until there is room for at least `count` elements; otherwise like
+ * `shmds_ring_buffer_wait`.
+ *
+ * @return as `shmds_ring_buffer_wait`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+shmds_status shmds_ring_buffer_wait_space(struct shmds_ring_buffer *ring,
+                                          size_t count,
+                                          uint64_t timeout_ns);
+
+/**
+ * Gives up the roles that this attachment holds, where they are enforced, so that others
+ * can take them at once; its next push or pop takes them again. The elements stay.
+ *
+ * `shmds_segment_close` does the same. In a forked child, the roles of the parent stay
+ * the parent's.
+ *
+ * @return `SHMDS_OK`, also if there was none; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open. No other thread pushes or pops meanwhile.
+ */
+shmds_status shmds_ring_buffer_leave(struct shmds_ring_buffer *ring);
+
+/**
+ * For shmds_inline.h, which calls this after publishing when somebody may be asleep at
+ * the ring buffer: wakes them, and lets them look again. Harmless at any time, by any
+ * thread.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_STATE`; `SHMDS_E_ARGUMENT`.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+shmds_status shmds_ring_buffer_wake(struct shmds_ring_buffer *ring);
+
+/**
+ * Number of elements that are there to pop: exact while nobody operates, never above the
+ * capacity; 0 for NULL. Any attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+size_t shmds_ring_buffer_size(const struct shmds_ring_buffer *ring);
+
+/**
+ * Number of elements that the ring buffer holds when full; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+size_t shmds_ring_buffer_capacity(const struct shmds_ring_buffer *ring);
+
+/**
+ * Bytes of an element; 0 for NULL.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+size_t shmds_ring_buffer_elem_size(const struct shmds_ring_buffer *ring);
+
+/**
+ * Number of elements that a push would find room for: the capacity less the size; 0 for
+ * NULL. Any attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+size_t shmds_ring_buffer_available_space(const struct shmds_ring_buffer *ring);
+
+/**
+ * Whether there was nothing to pop at one moment during the call; true for NULL. Any
+ * attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+bool shmds_ring_buffer_empty(const struct shmds_ring_buffer *ring);
+
+/**
+ * Whether there was no room at one moment during the call; false for NULL. Any attachment
+ * may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+bool shmds_ring_buffer_full(const struct shmds_ring_buffer *ring);
+
+/**
+ * How many elements were ever written, since creation; 0 for NULL. Never falls. Any attachment
+ * may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+uint64_t shmds_ring_buffer_total_written(const struct shmds_ring_buffer *ring);
+
+/**
+ * How many elements are behind the consumer, since creation: popped, skipped or lost; 0 for
+ * NULL. Never falls, also while the producer overwrites; together with the size it is
+ * the number written. Any attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+uint64_t shmds_ring_buffer_total_read(const struct shmds_ring_buffer *ring);
+
+/**
+ * How many elements were overwritten before they were consumed, since creation; 0 for NULL.
+ * Exact while nobody operates; a consumer that is killed in a pop may leave its last find
+ * uncounted. Any attachment may ask, a read-only one too.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+uint64_t shmds_ring_buffer_lost(const struct shmds_ring_buffer *ring);
+
+/**
+ * Name of the ring buffer as the table holds it; NULL for NULL. Valid until the segment is
+ * closed.
+ *
+ * # Safety
+ *
+ * `ring` is NULL or open.
+ */
+const char *shmds_ring_buffer_name(const struct shmds_ring_buffer *ring);
 
 /**
  * Creates a segment and attaches to it.

@@ -132,6 +132,25 @@ impl Region {
         true
     }
 
+    /// Copies `len` bytes at `offset` out while others may be writing them; false when they
+    /// do not lie inside. What arrives is noise until the caller has made sure, by other
+    /// means, that nobody wrote there meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// `target` has `len` writable bytes.
+    #[inline]
+    pub unsafe fn read_racing(&self, offset: u64, target: *mut u8, len: u64) -> bool {
+        let Some(part) = self.part(offset, len) else {
+            return false;
+        };
+        // Not `copy_nonoverlapping`, which the compiler may take for the only access there
+        // is. What it cannot look into, it has to take for an exchange with the outside.
+        // SAFETY: the part has `len` bytes, and `target` has room for them.
+        unsafe { libc::memcpy(target.cast(), part.base.as_ptr().cast(), part.len) };
+        true
+    }
+
     /// Writes zero to every byte.
     ///
     /// # Safety

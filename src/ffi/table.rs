@@ -23,6 +23,8 @@ pub const SHMDS_KIND_QUEUE: u32 = 3;
 pub const SHMDS_KIND_SPSC_QUEUE: u32 = 4;
 /// An object pool.
 pub const SHMDS_KIND_OBJECT_POOL: u32 = 5;
+/// A ring buffer.
+pub const SHMDS_KIND_RING_BUFFER: u32 = 6;
 
 /// What a table says of one structure.
 #[repr(C)]

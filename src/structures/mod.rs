@@ -8,6 +8,7 @@ pub mod array;
 pub mod atomic;
 pub mod pool;
 pub mod queue;
+pub mod ring;
 pub mod spsc;
 pub mod wait;
 
@@ -20,6 +21,7 @@ use atomic::Atomic;
 use core::cell::UnsafeCell;
 use pool::ObjectPool;
 use queue::{Placed, Queue};
+use ring::RingBuffer;
 use spsc::SpscQueue;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -28,12 +30,13 @@ use std::sync::Arc;
 
 /// Sizes of the structures' control blocks: part of a segment's fingerprint, so
 /// that builds with other layouts refuse each other.
-const FORMATS: [usize; 5] = [
+const FORMATS: [usize; 6] = [
     size_of::<atomic::Word>(),
     size_of::<queue::Header>(),
     size_of::<queue::Lane>(),
     size_of::<spsc::Header>(),
     size_of::<pool::Header>(),
+    size_of::<ring::Header>(),
 ];
 
 /// What a structure needs of the heap.
@@ -95,6 +98,8 @@ pub enum Handle {
     SpscQueue(Arc<SpscQueue>),
     /// See [`ObjectPool`].
     ObjectPool(Placed<ObjectPool>),
+    /// See [`RingBuffer`].
+    RingBuffer(Arc<RingBuffer>),
 }
 
 impl Handle {
@@ -105,6 +110,7 @@ impl Handle {
             Self::Queue(queue) => queue.close(),
             Self::SpscQueue(queue) => queue.close(),
             Self::ObjectPool(pool) => pool.close(),
+            Self::RingBuffer(ring) => ring.close(),
             Self::Array(_) | Self::Atomic(_) => return false,
         }
         true

@@ -48,6 +48,8 @@ pub enum Kind {
     SpscQueue = 4,
     /// Pool of objects.
     ObjectPool = 5,
+    /// Ring buffer: a producer that may overwrite, a consumer, observers.
+    RingBuffer = 6,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::Queue => "a queue",
             Self::SpscQueue => "an SPSC queue",
             Self::ObjectPool => "an object pool",
+            Self::RingBuffer => "a ring buffer",
         }
     }
 
@@ -71,6 +74,7 @@ impl Kind {
             Self::Queue,
             Self::SpscQueue,
             Self::ObjectPool,
+            Self::RingBuffer,
         ]
         .into_iter()
         .find(|&kind| kind as u8 == bits)

@@ -1,0 +1,3 @@
+// The header stands alone, and may be included twice.
+#include "shm_ring_buffer.h"
+#include "shm_ring_buffer.h"
