@@ -68,6 +68,48 @@ static void every_function_has_its_type(void) {
   SIGNATURE(bool, shmds_queue_full, (const shmds_queue*))
   SIGNATURE(void*, shmds_queue_slots, (const shmds_queue*))
   SIGNATURE(const char*, shmds_queue_name, (const shmds_queue*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_create,
+            (shmds_segment*, const char*, size_t, size_t, size_t, uint32_t, shmds_ring_buffer**))
+  SIGNATURE(shmds_status, shmds_ring_buffer_open,
+            (shmds_segment*, const char*, size_t, size_t, size_t, shmds_ring_buffer**))
+  SIGNATURE(shmds_status, shmds_ring_buffer_open_or_create,
+            (shmds_segment*, const char*, size_t, size_t, size_t, uint32_t, shmds_ring_buffer**))
+  SIGNATURE(shmds_status, shmds_ring_buffer_push, (shmds_ring_buffer*, const void*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_push_bulk,
+            (shmds_ring_buffer*, const void*, size_t, size_t*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_push_overwrite, (shmds_ring_buffer*, const void*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_overwrite_bulk,
+            (shmds_ring_buffer*, const void*, size_t))
+  SIGNATURE(shmds_status, shmds_ring_buffer_pop, (shmds_ring_buffer*, void*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_pop_bulk, (shmds_ring_buffer*, void*, size_t, size_t*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_skip, (shmds_ring_buffer*, size_t, size_t*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_clear, (shmds_ring_buffer*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_peek_bulk,
+            (const shmds_ring_buffer*, size_t, void*, size_t, size_t*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_get_last_n,
+            (const shmds_ring_buffer*, void*, size_t, size_t*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_observe,
+            (const shmds_ring_buffer*, shmds_ring_buffer_observer*, void*, size_t, size_t*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_seek,
+            (const shmds_ring_buffer*, shmds_ring_buffer_observer*, size_t))
+  SIGNATURE(uint64_t, shmds_ring_buffer_lag,
+            (const shmds_ring_buffer*, const shmds_ring_buffer_observer*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_push_wait, (shmds_ring_buffer*, const void*, uint64_t))
+  SIGNATURE(shmds_status, shmds_ring_buffer_pop_wait, (shmds_ring_buffer*, void*, uint64_t))
+  SIGNATURE(shmds_status, shmds_ring_buffer_wait, (shmds_ring_buffer*, size_t, uint64_t))
+  SIGNATURE(shmds_status, shmds_ring_buffer_wait_space, (shmds_ring_buffer*, size_t, uint64_t))
+  SIGNATURE(shmds_status, shmds_ring_buffer_leave, (shmds_ring_buffer*))
+  SIGNATURE(shmds_status, shmds_ring_buffer_wake, (shmds_ring_buffer*))
+  SIGNATURE(size_t, shmds_ring_buffer_size, (const shmds_ring_buffer*))
+  SIGNATURE(size_t, shmds_ring_buffer_capacity, (const shmds_ring_buffer*))
+  SIGNATURE(size_t, shmds_ring_buffer_elem_size, (const shmds_ring_buffer*))
+  SIGNATURE(size_t, shmds_ring_buffer_available_space, (const shmds_ring_buffer*))
+  SIGNATURE(bool, shmds_ring_buffer_empty, (const shmds_ring_buffer*))
+  SIGNATURE(bool, shmds_ring_buffer_full, (const shmds_ring_buffer*))
+  SIGNATURE(uint64_t, shmds_ring_buffer_total_written, (const shmds_ring_buffer*))
+  SIGNATURE(uint64_t, shmds_ring_buffer_total_read, (const shmds_ring_buffer*))
+  SIGNATURE(uint64_t, shmds_ring_buffer_lost, (const shmds_ring_buffer*))
+  SIGNATURE(const char*, shmds_ring_buffer_name, (const shmds_ring_buffer*))
   SIGNATURE(shmds_status, shmds_segment_create,
             (const char*, const shmds_segment_options*, shmds_segment**))
   SIGNATURE(shmds_status, shmds_segment_open,

@@ -106,6 +106,8 @@
  * An object pool.
  */
 #define SHMDS_KIND_OBJECT_POOL 5
+
+/**
  * A ring buffer.
  */
 #define SHMDS_KIND_RING_BUFFER 6

@@ -14,6 +14,7 @@ use shmds::structures::pool::{self, Word as ObjectWord};
 use shmds::structures::queue::{
     Header as QueueHeader, Lane, Plan, PlanError, QueueEnds, RingParams,
 };
+use shmds::structures::ring::{Header as RingHeader, RingReader, RingWriter};
 use shmds::table::{Fields, Found, Kind, Place, State, Table};
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -21,7 +22,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::time::Duration;
-use support::{Name, enqueue, obtain_array, obtain_atomic, obtain_pool, obtain_queue, sized};
+use support::{
+    Name, enqueue, obtain_array, obtain_atomic, obtain_pool, obtain_queue, obtain_ring, sized,
+};
 
 const ATTACHMENTS: u64 = 256;
 const MIB_10: u64 = 10 << 20;
@@ -132,6 +135,19 @@ fn the_layout_types_are_as_documented() {
     let pool = fields!(pool::Header: elem_size elem_align capacity words_offset marks_offset
         summary_offset links_offset objects_offset refused);
     check_fields("### Pool header", &pool, size_of::<pool::Header>());
+    let mut ring = fields!(RingHeader: elem_size elem_align capacity slots_offset flags items space
+        writer producer consumer reader)
+    .to_vec();
+    ring.retain(|(name, ..)| !["writer", "reader"].contains(name));
+    let within = |part: usize, words: [(&'static str, usize, usize); 2]| {
+        words.map(|(name, offset, bytes)| (name, part + offset, bytes))
+    };
+    let writer = fields!(RingWriter: claim tail);
+    let reader = fields!(RingReader: head lost);
+    ring.extend(within(offset_of!(RingHeader, writer), writer));
+    ring.extend(within(offset_of!(RingHeader, reader), reader));
+    ring.sort_by_key(|&(_, offset, _)| offset);
+    check_fields("### Ring buffer header", &ring, size_of::<RingHeader>());
 }
 
 #[test]
@@ -148,6 +164,7 @@ fn the_constants_are_as_documented() {
         size_of::<Lane>(),
         size_of::<shmds::structures::spsc::Header>(),
         size_of::<pool::Header>(),
+        size_of::<shmds::structures::ring::Header>(),
     ];
     let page = Geometry::new(1, 1, 2, 1, false).expect("a small one");
     let found = [
@@ -318,6 +335,7 @@ fn the_bits_of_an_entry_are_as_documented() {
         ("atomic", Kind::Atomic),
         ("queue", Kind::Queue),
         ("pool", Kind::ObjectPool),
+        ("ring", Kind::RingBuffer),
     ];
     let states = [
         ("unused", State::Unused),
@@ -350,6 +368,7 @@ fn the_bits_of_an_entry_are_as_documented() {
     obtain_atomic(&at, "atomic", create, 0).expect("atomic");
     obtain_queue(&at, "queue", create, 8, 4).expect("queue");
     obtain_pool(&at, "pool", create, 8, 4).expect("pool");
+    obtain_ring(&at, "ring", create, 8, 4).expect("ring buffer");
     let place = Place::Segment(at.segment());
     place.add(b"raw", Fields::default()).expect("raw");
     let fields = bits("### Entry meta");
@@ -641,6 +660,7 @@ fn the_overhead_of_a_structure_is_as_documented() {
                 "atomic" => drop(obtain_atomic(&at, &what, create, 0)),
                 "queue" => drop(obtain_queue(&at, &what, create, elem_size, num_elem)),
                 "pool" => drop(obtain_pool(&at, &what, create, elem_size, num_elem)),
+                "ring buffer" => drop(obtain_ring(&at, &what, create, elem_size, num_elem)),
                 other => panic!("{other}: no such structure"),
             }
             let found = find(&at, &what);
@@ -658,6 +678,10 @@ fn the_overhead_of_a_structure_is_as_documented() {
                 let rounded = parts.map(|part| part.next_multiple_of(64));
                 let end = rounded.iter().sum::<u64>() + payload;
                 assert_eq!(end.next_multiple_of(64), extent);
+            }
+            if row[0] == "ring buffer" {
+                let end = 384 + num_elem * elem_size;
+                assert_eq!(end.next_multiple_of(64), extent, "the formula in the text");
             }
             if row[0] == "queue" {
                 let plan = plan(elem_size, num_elem, attachments);

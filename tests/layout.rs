@@ -12,6 +12,7 @@ use memoffset::{offset_of, span_of};
 use shmds::segment::layout::{Accounts, Header, Journal, LINE, Member};
 use shmds::structures::atomic::Word;
 use shmds::structures::queue::{Header as QueueHeader, Lane, QueueEnds};
+use shmds::structures::ring::{Header as RingHeader, RingReader, RingSide, RingView, RingWriter};
 use shmds::structures::spsc::{Header as SpscHeader, SpscEnd, SpscSide, SpscView};
 use std::ops::Range;
 
@@ -157,6 +158,33 @@ fn what_a_producer_knows_shares_no_line_with_what_a_consumer_knows() {
     side.assert_filled(2 * LINE_BYTES, &[]);
     let view =
         layout!(SpscView: slots index_mask last_index lap elem_size reserved producer consumer);
+    view.assert_filled(6 * LINE_BYTES, &[]);
+    view.assert_unbroken();
+    view.assert_apart(&["slots", "producer", "consumer"]);
+}
+
+#[test]
+fn a_ring_buffers_sides_are_in_pairs_of_lines_of_their_own() {
+    const PAIR: usize = 2 * LINE_BYTES;
+    let writer = layout!(RingWriter: claim tail reserved);
+    writer.assert_filled(LINE_BYTES, &[]);
+    let reader = layout!(RingReader: head lost reserved);
+    reader.assert_filled(LINE_BYTES, &[]);
+    let header = layout!(RingHeader: elem_size elem_align capacity slots_offset flags reserved items
+        space reserved_waits writer producer consumer reserved_roles reader reserved_line);
+    header.assert_filled(6 * LINE_BYTES, &[]);
+    header.assert_unbroken();
+    header.assert_apart(&["elem_size", "items", "writer", "producer", "reader"]);
+    // The slots follow the header.
+    let [writer, reader] = ["writer", "reader"].map(|part| header.span(part).start);
+    assert_eq!((reader - writer, header.size - reader), (PAIR, PAIR));
+}
+
+#[test]
+fn what_a_process_knows_of_either_side_of_a_ring_buffer_shares_no_line() {
+    let side = layout!(RingSide: writer reader base limit epoch reserved);
+    side.assert_filled(2 * LINE_BYTES, &[]);
+    let view = layout!(RingView: slots capacity elem_size items space reserved producer consumer);
     view.assert_filled(6 * LINE_BYTES, &[]);
     view.assert_unbroken();
     view.assert_apart(&["slots", "producer", "consumer"]);

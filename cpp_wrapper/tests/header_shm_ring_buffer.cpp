@@ -1,3 +1,2 @@
 // The header stands alone, and may be included twice.
 #include "shm_ring_buffer.h"
-#include "shm_ring_buffer.h"

@@ -12,6 +12,7 @@ use shmds::structures::array::{self, Array};
 use shmds::structures::atomic::{self, Atomic};
 use shmds::structures::pool::{self, ObjectPool};
 use shmds::structures::queue::{self, Queue};
+use shmds::structures::ring::{self, RingBuffer};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,22 @@ pub fn obtain_pool<'a>(
         elem_size,
         elem_align: 0,
         capacity,
+    };
+    at.obtain(name.as_bytes(), intent, &params)
+}
+
+pub fn obtain_ring<'a>(
+    at: &'a Attachment,
+    name: &str,
+    intent: Intent,
+    elem_size: u64,
+    capacity: u64,
+) -> Result<&'a RingBuffer> {
+    let params = ring::Params {
+        elem_size,
+        elem_align: 0,
+        capacity,
+        flags: 0,
     };
     at.obtain(name.as_bytes(), intent, &params)
 }

@@ -478,7 +478,11 @@ fn positions_that_contradict_each_other_are_a_status() {
             let seen = buffer.observe(&mut cursor, 20);
             assert!(seen.is_err() || seen.is_ok_and(|(seen, _)| seen.len() <= 7));
             assert!(buffer.ring.len() <= 7);
-            let _ = (buffer.ring.is_full(), buffer.ring.cursor(3), buffer.counts());
+            let _ = (
+                buffer.ring.is_full(),
+                buffer.ring.cursor(3),
+                buffer.counts(),
+            );
         }
     }
     let buffer = Buffer::new(7);
