@@ -10,29 +10,47 @@
 //! one total order of SeqCst accesses (full and empty across several queues) is therefore
 //! not explored here. Deaths are not either: `tests/queue_model` of the library does that.
 //!
-//! Threads share a structure by an `Arc` of the standard library. loom's own would do
+//! Words are [`Atomic`]s, for a reason given there. Threads share a structure by an `Arc` of the standard library. loom's own would do
 //! bookkeeping when a complaint unwinds the other threads, and so abort the test.
 #![deny(missing_docs)]
 
+mod atomic;
 pub mod wait;
+
+pub use atomic::Atomic;
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 /// The most steps that one interleaving may take: any more is a loop without end.
 const MOST_STEPS: usize = 100_000;
 
 /// Explores a scenario and expects every interleaving to end, without a race and with all
-/// assertions true. `preemptions` bounds how often a thread is interrupted that could go on.
+/// assertions true. `preemptions` bounds how often a thread is interrupted that could go on;
+/// `SHMDS_MODELS_DEEPER=1` in the environment adds one to that, and minutes to the time.
 pub fn holds(preemptions: usize, scenario: impl Fn() + Sync + Send + 'static) {
     let start = Instant::now();
+    let explored = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&explored);
     let mut builder = Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = Some(preemptions + deeper());
     builder.max_branches = MOST_STEPS;
-    builder.check(scenario);
-    println!("explored in {:?}", start.elapsed());
+    builder.check(move || {
+        count.fetch_add(1, Relaxed);
+        scenario();
+    });
+    let explored = explored.load(Relaxed);
+    println!("{explored} interleavings in {:?}", start.elapsed());
+}
+
+/// Preemptions to be added, from the environment.
+fn deeper() -> usize {
+    let asked = std::env::var("SHMDS_MODELS_DEEPER").unwrap_or_default();
+    asked.parse().unwrap_or(0)
 }
 
 /// Explores a scenario and expects an interleaving that breaks a rule; `rule` is part of

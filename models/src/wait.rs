@@ -2,15 +2,15 @@
 //!
 //! Nothing ends a sleep here but a wake-up: no time slice hides a lost one.
 
+use crate::Atomic;
 use loom::sync::atomic::{
-    AtomicU32,
     Ordering::{Relaxed, SeqCst},
     fence,
 };
 use loom::sync::{Condvar, Mutex};
 
-const SLEEPERS: u32 = 1;
-const WAKE_UP: u32 = 2;
+const SLEEPERS: u64 = 1;
+const WAKE_UP: u64 = 2;
 
 /// A mistake in the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +32,7 @@ pub enum Fault {
 /// A word that threads sleep on.
 #[derive(Debug)]
 pub struct WaitWord {
-    word: AtomicU32,
+    word: Atomic,
     /// The kernel's queue of sleepers.
     bucket: Mutex<()>,
     awake: Condvar,
@@ -44,7 +44,7 @@ impl WaitWord {
     #[must_use]
     pub fn new(fault: Fault) -> Self {
         Self {
-            word: AtomicU32::new(0),
+            word: Atomic::new(0),
             bucket: Mutex::new(()),
             awake: Condvar::new(),
             fault,
@@ -102,7 +102,7 @@ impl WaitWord {
         }
     }
 
-    fn futex_wait(&self, asleep: u32) {
+    fn futex_wait(&self, asleep: u64) {
         let bucket = self.bucket.lock().expect("no thread panicked");
         if self.word.load(SeqCst) == asleep {
             drop(self.awake.wait(bucket).expect("no thread panicked"));

@@ -1,24 +1,21 @@
 //! Sleeping and waking: nobody sleeps on while what was waited for is there.
 
-use loom::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::thread;
 use shmds_models::wait::{Fault, WaitWord};
-use shmds_models::{ASLEEP, holds, is_caught};
+use shmds_models::{ASLEEP, Atomic, holds, is_caught};
 use std::sync::Arc;
 
 /// Something to wait for that stays when it was seen, as the value of an atomic does.
 struct Board {
-    published: AtomicU64,
+    published: Atomic,
     word: WaitWord,
 }
 
 impl Board {
     fn new(fault: Fault) -> Arc<Self> {
         Arc::new(Self {
-            published: AtomicU64::new(0),
+            published: Atomic::new(0),
             word: WaitWord::new(fault),
         })
     }

@@ -1,0 +1,317 @@
+//! The steps of `src/structures/queue/ring.rs` and of `shmds_inline.h`, with their orderings.
+
+use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use shmds_models::wait::{self, WaitWord};
+use shmds_models::{Atomic, Slot};
+
+/// Bits of a slot number.
+const SLOT_BITS: u32 = 3;
+/// One stage of a word: from empty to full, and from there to empty in the next lap.
+const UNIT: u64 = 1 << SLOT_BITS;
+const SLOT_MASK: u64 = UNIT - 1;
+/// A position is {lap, index}, the lap where a word has it.
+const LAP: u64 = 2 * UNIT;
+const INDEX_MASK: u64 = LAP - 1;
+
+/// How far `ahead` is where the other side has to come first.
+const BLOCKED: i64 = -(UNIT as i64);
+
+/// The sides; for a side, what a word has to be beyond {lap, empty} for an exchange.
+pub const TAIL: u64 = 0;
+pub const HEAD: u64 = 1;
+
+/// State of a lane record.
+const IN_OPERATION: u64 = 1 << 62;
+
+/// Who may use a lane: nobody, or a number from 1 on.
+const NOBODY: u64 = 0;
+
+/// A mistake in the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// None: the protocol as it is.
+    None,
+    /// The exchange does not release the payload.
+    RelaxedPublish,
+    /// Neither the look at a word nor the exchange acquires the slot that it names.
+    RelaxedAcquire,
+    /// A word is looked at without acquiring what its author had seen.
+    RelaxedLook,
+    /// The hint is stored without releasing the words before it.
+    RelaxedHint,
+    /// The hint is loaded without acquiring the words before it.
+    RelaxedHintLoad,
+    /// The hint is moved on before the exchange.
+    HintAhead,
+    /// Words and hints tell only two laps apart.
+    OneBitLap,
+    /// The payload is written after the exchange.
+    LatePayload,
+    /// A lane is given back without releasing its record.
+    RelaxedGiveBack,
+    /// A lane is claimed without acquiring its record.
+    RelaxedClaim,
+    /// Words and lanes are scanned before the owner is known to be dead.
+    SightingBeforeDeath,
+    /// In the wait words.
+    Waiting(wait::Fault),
+}
+
+/// The right to be inside an operation, and its spare slot.
+struct Lane {
+    owner: Atomic,
+    record: Atomic,
+}
+
+/// Where a process dies in its operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Death {
+    BeforeExchange,
+    AfterExchange,
+}
+
+pub struct Queue {
+    capacity: u64,
+    words: Vec<Atomic>,
+    slots: Vec<Slot>,
+    lanes: Vec<Lane>,
+    tail: Atomic,
+    head: Atomic,
+    /// `None`: nobody sleeps, and nobody is woken, for the barrier in that would hide faults.
+    items: Option<WaitWord>,
+    fault: Fault,
+}
+
+impl Queue {
+    /// An empty queue; lane `n` belongs to owner `n + 1`.
+    pub fn new(capacity: u64, lanes: u64, fault: Fault) -> Self {
+        assert!(capacity + lanes <= UNIT);
+        let lane = |number| Lane {
+            owner: Atomic::new(number + 1),
+            record: Atomic::new(capacity + number),
+        };
+        let items = match fault {
+            Fault::Waiting(fault) => Some(WaitWord::new(fault)),
+            _ => None,
+        };
+        Self {
+            capacity,
+            words: (0..capacity).map(Atomic::new).collect(),
+            slots: (0..capacity + lanes).map(|_| Slot::new(0)).collect(),
+            lanes: (0..lanes).map(lane).collect(),
+            tail: Atomic::new(0),
+            head: Atomic::new(0),
+            items,
+            fault,
+        }
+    }
+
+    /// Appends an element; false when the queue is full.
+    pub fn enqueue(&self, lane: usize, element: u64) -> bool {
+        let lane = &self.lanes[lane];
+        let spare = lane.spare();
+        let late = self.fault == Fault::LatePayload;
+        if !late {
+            self.slots[spare as usize].write(element);
+        }
+        let done = self.exchange(TAIL, lane, spare).is_some();
+        if late && done {
+            self.slots[spare as usize].write(element);
+        }
+        if let (true, Some(items)) = (done, &self.items) {
+            items.wake();
+        }
+        done
+    }
+
+    /// Takes the oldest element; `None` when the queue is empty.
+    pub fn dequeue(&self, lane: usize) -> Option<u64> {
+        let lane = &self.lanes[lane];
+        let slot = self.exchange(HEAD, lane, lane.spare())?;
+        Some(self.slots[slot as usize].read())
+    }
+
+    /// Takes the oldest element, sleeping while there is none.
+    pub fn dequeue_wait(&self, lane: usize) -> u64 {
+        let items = self.items.as_ref().expect("a scenario with sleepers");
+        items.wait(|| self.dequeue(lane))
+    }
+
+    /// Enqueues up to the point where the process dies; whether that was an exchange.
+    pub fn die_enqueuing(&self, lane: usize, element: u64, death: Death) -> bool {
+        let lane = &self.lanes[lane];
+        let s = lane.spare();
+        self.slots[s as usize].write(element);
+        let at = self.tail.load(Acquire);
+        let (word, ahead) = self.look(TAIL, at);
+        if ahead != 0 {
+            return false;
+        }
+        let j = word & SLOT_MASK;
+        lane.record.store(IN_OPERATION | j << 31 | s, Release);
+        death == Death::AfterExchange && self.swap(at, word, s)
+    }
+
+    /// Gives a lane back for others to claim.
+    pub fn give_back(&self, lane: usize) {
+        let order = match self.fault {
+            Fault::RelaxedGiveBack => Relaxed,
+            _ => Release,
+        };
+        self.lanes[lane].owner.store(NOBODY, order);
+    }
+
+    /// Claims a lane that is nobody's; whether that worked.
+    pub fn claim(&self, lane: usize, owner: u64) -> bool {
+        let order = match self.fault {
+            Fault::RelaxedClaim => Relaxed,
+            _ => AcqRel,
+        };
+        let word = &self.lanes[lane].owner;
+        word.compare_exchange(NOBODY, owner, order, Relaxed).is_ok()
+    }
+
+    /// Puts a lane to rest whose owner died; `None` while it lives, or the slot is not to be told.
+    pub fn recover(&self, lane: usize, is_dead: impl Fn() -> bool) -> Option<u64> {
+        let early = (self.fault == Fault::SightingBeforeDeath).then(|| self.sightings(lane));
+        if !is_dead() {
+            return None;
+        }
+        let lane_word = &self.lanes[lane];
+        let record = lane_word.record.load(Acquire);
+        let (s, j) = (record & SLOT_MASK, record >> 31 & SLOT_MASK);
+        if record & IN_OPERATION == 0 {
+            return Some(s);
+        }
+        let sighted = early.unwrap_or_else(|| self.sightings(lane));
+        let left = match (sighted & 1 << s != 0, sighted & 1 << j != 0) {
+            (true, true) => panic!("both slots of a lane seen elsewhere"),
+            (true, false) => j,
+            (false, true) => s,
+            (false, false) => return None,
+        };
+        lane_word.record.store(left, Release);
+        Some(left)
+    }
+
+    /// The slots that are in a word, or the spare of another lane at rest; one bit each.
+    fn sightings(&self, lane: usize) -> u64 {
+        let words = self.words.iter().map(|word| word.load(Acquire) & SLOT_MASK);
+        let seen = words.fold(0, |seen, slot| seen | 1 << slot);
+        let others = self.lanes.iter().enumerate().filter(|&(n, _)| n != lane);
+        others.fold(seen, |seen, (_, other)| match other.record.load(Acquire) {
+            record if record & IN_OPERATION == 0 => seen | 1 << record,
+            _ => seen,
+        })
+    }
+
+    /// Exchanges slot `s` for the one at this side's position; `None`: full, or empty.
+    fn exchange(&self, side: u64, lane: &Lane, s: u64) -> Option<u64> {
+        let mut at = self.hint(side).load(match self.fault {
+            Fault::RelaxedHintLoad => Relaxed,
+            _ => Acquire,
+        });
+        loop {
+            let (word, ahead) = self.look(side, at);
+            if ahead > 0 {
+                at = self.seek(side, at, ahead);
+                continue;
+            }
+            if ahead == BLOCKED {
+                lane.record.store(s, Release);
+                return None;
+            }
+            assert!(ahead == 0, "a position ahead of the truth");
+            let j = word & SLOT_MASK;
+            lane.record.store(IN_OPERATION | j << 31 | s, Release);
+            let next = self.offset(at, 1);
+            if self.fault == Fault::HintAhead {
+                self.hint(side).store(next, Release);
+            }
+            if !self.swap(at, word, s) {
+                continue;
+            }
+            lane.record.store(j, Release);
+            let order = match self.fault {
+                Fault::RelaxedHint => Relaxed,
+                _ => Release,
+            };
+            self.hint(side).store(next, order);
+            return Some(j);
+        }
+    }
+
+    /// The linearisation point.
+    fn swap(&self, at: u64, word: u64, s: u64) -> bool {
+        let order = match self.fault {
+            Fault::RelaxedPublish => Acquire,
+            Fault::RelaxedAcquire => Release,
+            _ => SeqCst,
+        };
+        // A failure acquires what the successful exchange released, as `look` does.
+        let next = self.cut((word & !SLOT_MASK).wrapping_add(UNIT)) | s;
+        self.words[(at & INDEX_MASK) as usize]
+            .compare_exchange(word, next, order, SeqCst)
+            .is_ok()
+    }
+
+    fn look(&self, side: u64, at: u64) -> (u64, i64) {
+        let order = match self.fault {
+            Fault::RelaxedLook | Fault::RelaxedAcquire => Relaxed,
+            _ => SeqCst,
+        };
+        let word = self.words[(at & INDEX_MASK) as usize].load(order);
+        let exchangeable = (at & !INDEX_MASK) + side * UNIT;
+        let ahead = (word & !SLOT_MASK).wrapping_sub(exchangeable);
+        // One stage behind is blocked; everything else that is cut off counts as ahead.
+        let cut = self.cut(ahead.wrapping_add(UNIT)).wrapping_sub(UNIT);
+        (word, cut as i64)
+    }
+
+    /// A position after `at`, where `ahead` was seen, and not ahead of the truth.
+    fn seek(&self, side: u64, at: u64, ahead: i64) -> u64 {
+        let laps = ((ahead as u64 >> SLOT_BITS) - 1) / 2;
+        let base = self.cut(at.wrapping_add(laps * LAP));
+        let (mut passed, mut unpassed) = (0, self.capacity);
+        while unpassed - passed > 1 {
+            let probe = passed + 1;
+            match self.look(side, self.offset(base, probe)) {
+                (_, ahead) if ahead > 0 => passed = probe,
+                _ => unpassed = probe,
+            }
+        }
+        self.offset(base, unpassed)
+    }
+
+    fn offset(&self, at: u64, distance: u64) -> u64 {
+        let index = (at & INDEX_MASK) + distance;
+        match index.checked_sub(self.capacity) {
+            None => at + distance,
+            Some(beyond) => self.cut((at & !INDEX_MASK).wrapping_add(LAP)) | beyond,
+        }
+    }
+
+    /// A word or a position with as many bits of the lap as there are.
+    fn cut(&self, word: u64) -> u64 {
+        match self.fault {
+            Fault::OneBitLap => word & (2 * LAP - 1),
+            _ => word,
+        }
+    }
+
+    fn hint(&self, side: u64) -> &Atomic {
+        match side {
+            TAIL => &self.tail,
+            _ => &self.head,
+        }
+    }
+}
+
+impl Lane {
+    /// The slot that a lane at rest owns.
+    fn spare(&self) -> u64 {
+        let record = self.record.load(Relaxed);
+        assert!(record & IN_OPERATION == 0, "a lane not at rest is used");
+        record
+    }
+}
