@@ -240,7 +240,7 @@ struct greatest_of {
 
 /// Multiplies `count` floats by `factor`, in place.
 inline void scale_floats(float* data, float factor, size_t count) noexcept {
-  const auto step = [data, factor]<class Value>(Value value, size_t at) {
+  const auto step = [data, factor]<class Value>(Value&& value, size_t at) {
     detail::load(value, data + at);
     value *= factor;
     detail::store(data + at, value);
@@ -261,7 +261,7 @@ void scale_floats(float* data, Count count, Factor factor) noexcept {
 /// overlap otherwise are not allowed.
 inline void fma_floats(const float* a, const float* b, const float* c, float* result,
                        size_t count) noexcept {
-  const auto step = [a, b, c, result]<class Value>(Value sum, size_t at) {
+  const auto step = [a, b, c, result]<class Value>(Value&& sum, size_t at) {
     Value left;
     Value right;
     detail::load(left, a + at);

@@ -35,7 +35,7 @@ class Floats {
   Floats(size_t count, size_t shift) : count_(count), bytes_(count * sizeof(float) + shift + 256) {
     const auto address = reinterpret_cast<std::uintptr_t>(bytes_.data());
     start_ = bytes_.data() + (64 - address % 64) + 64 + shift;
-    std::ranges::fill(bytes_, guard);
+    std::ranges::fill(bytes_, guard_);
   }
   float* data() { return reinterpret_cast<float*>(start_); }
   float get(size_t index) const {
@@ -48,14 +48,19 @@ class Floats {
   }
   bool guarded() const {
     const auto* end = start_ + count_ * sizeof(float);
-    const auto whole = [](const char* from, const char* to) {
-      return std::all_of(from, to, [](char byte) { return byte == guard; });
+    const auto whole = [this](const char* from, const char* to) {
+      return std::all_of(from, to, [this](char byte) { return byte == guard_; });
     };
     return whole(bytes_.data(), start_) && whole(end, bytes_.data() + bytes_.size());
   }
 
  private:
-  static constexpr char guard = 0x55;
+  static char next_guard() {
+    static char next = 0;
+    return next = static_cast<char>((next + 1) % 100);
+  }
+
+  char guard_ = next_guard();
   size_t count_;
   std::vector<char> bytes_;
   char* start_;
