@@ -20,7 +20,7 @@ C_FAMILY = $(shell find c_tests cpp_wrapper examples tests benches -name '*.[ch]
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help build install demo header format package-test clean bench test test-tools test-format test-lint test-docs \
+.PHONY: help build install demo header docs format package-test clean bench test test-tools test-format test-lint test-docs \
         test-rust test-models test-c test-cpp test-package test-demo test-bench
 
 help: ## this list
@@ -49,6 +49,10 @@ header: ## include/shmds.h and abi/, made anew from the Rust sources
 	@$(NEED) cargo cc abigail
 	SHMDS_BLESS=1 $(CARGO) test --test header
 	SHMDS_BLESS=1 $(CARGO) test --test abi
+
+docs: ## the C and C++ API reference and the pages of docs/, in build/docs
+	@$(NEED) doxygen
+	@scripts/docs
 
 format: ## rustfmt and clang-format over all sources
 	@$(NEED) cargo rustfmt clang-format

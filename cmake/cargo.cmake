@@ -40,10 +40,17 @@ set(shmds_copy COMMAND "${CMAKE_COMMAND}" -E copy_if_different)
 set(shmds_link COMMAND "${CMAKE_COMMAND}" -E create_symlink)
 
 set(shmds_crate_types staticlib)
-set(shmds_stage
-    COMMAND "${CMAKE_COMMAND}" "-DARCHIVE=${shmds_artefacts}/libshmds.a" "-DOUTPUT=${SHMDS_LIB_DIR}/libshmds.a"
-            "-DAR=${CMAKE_AR}" "-DLINKER=${CMAKE_LINKER}" "-DNM=${CMAKE_NM}" "-DOBJCOPY=${CMAKE_OBJCOPY}"
-            -P "${PROJECT_SOURCE_DIR}/cmake/archive.cmake")
+set(shmds_archive "${shmds_artefacts}/libshmds.a")
+if(RUSTFLAGS MATCHES "linker-plugin-lto")
+  # Bitcode: the linker that puts the program together has to see it as it is.
+  set(shmds_stage ${shmds_copy} "${shmds_archive}" "${SHMDS_LIB_DIR}/libshmds.a")
+else()
+  set(shmds_stage
+      COMMAND "${CMAKE_COMMAND}" "-DARCHIVE=${shmds_archive}" "-DOUTPUT=${SHMDS_LIB_DIR}/libshmds.a"
+              "-DSYMBOLS=${PROJECT_SOURCE_DIR}/abi/symbols"
+              "-DAR=${CMAKE_AR}" "-DLINKER=${CMAKE_LINKER}" "-DOBJCOPY=${CMAKE_OBJCOPY}"
+              -P "${PROJECT_SOURCE_DIR}/cmake/archive.cmake")
+endif()
 set(shmds_libraries "${SHMDS_LIB_DIR}/libshmds.a")
 if(BUILD_SHARED_LIBS)
   set(shmds_crate_types cdylib,staticlib)

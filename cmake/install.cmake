@@ -8,6 +8,14 @@ set(shmds_runtime ${shmds_libraries})
 list(FILTER shmds_runtime INCLUDE REGEX "\\.so\\.")
 list(FILTER shmds_development EXCLUDE REGEX "\\.so\\.")
 install(FILES ${shmds_runtime} DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT runtime)
+if(BUILD_SHARED_LIBS)
+  # `cmake --install --strip` and cpack strip targets; this library is a file to them.
+  install(CODE "
+    if(CMAKE_INSTALL_DO_STRIP)
+      cmake_path(APPEND CMAKE_INSTALL_PREFIX \"${CMAKE_INSTALL_LIBDIR}\" \"${shmds_shared}\" OUTPUT_VARIABLE file)
+      execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-unneeded --remove-section=.comment \"\$ENV{DESTDIR}\${file}\" COMMAND_ERROR_IS_FATAL ANY)
+    endif()" COMPONENT runtime)
+endif()
 install(FILES ${shmds_development} DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT development)
 install(FILES include/shmds.h include/shmds_inline.h
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* libshmds: lock-free data structures in POSIX shared memory, C interface. */
 /* Generated from the Rust sources: do not edit, run `make header`. */
+/** @file
+ * The C interface of libshmds: lock-free data structures in POSIX shared memory.
+ *
+ * A segment is opened by name and has structures, which are opened by name in it. Functions that
+ * can fail return a `shmds_status`, and `shmds_last_error` has a sentence about it. What holds for
+ * all functions (ownership, NULL, threads, fork, versions) is in docs/conventions.md.
+ */
 
 #ifndef SHMDS_H
 #define SHMDS_H
@@ -10,6 +16,7 @@
 #include <stdint.h>
 
 #if defined(__GNUC__) || defined(__clang__)
+/** On a function whose result has to be looked at. */
 #define SHMDS_MUST_USE __attribute__((warn_unused_result))
 #else
 #define SHMDS_MUST_USE

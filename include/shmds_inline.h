@@ -23,6 +23,7 @@
 
 #include "shmds.h"
 
+/** @cond macros for this header alone */
 #define SHMDS_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SHMDS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* Compilers find these functions too large to inline by themselves, which would cost a call. */
@@ -39,8 +40,9 @@
 #define SHMDS_BYTES_OF(type, pointer) ((type*)(pointer))
 #define SHMDS_ADDRESS_OF(pointer) ((uintptr_t)(pointer))
 #endif
+/** @endcond */
 
-/* Copies a small element by loads of no more than a word. It was often built just now, field by
+/** Copies a small element by loads of no more than a word. It was often built just now, field by
  * field, and a wider load would have to wait until all those stores have left the processor's store
  * buffer. */
 SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t elem_size) {
@@ -76,13 +78,13 @@ SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t e
  * process does not hold the role (after a fork, too) the side is at ends of no queue, where it can
  * neither go on nor find the other side elsewhere. */
 
-/* The position after this one; its index exists. */
+/** The position after this one; its index exists. */
 SHMDS_INLINE uint64_t shmds_spsc_queue_next_inline(const shmds_spsc_queue_view* view, uint64_t at,
                                                    uint64_t index) {
   return SHMDS_LIKELY(index != view->last_index) ? at + 1 : at - index + view->lap;
 }
 
-/* Moves a side on and tells the other: the linearisation point. */
+/** Moves a side on and tells the other: the linearisation point. */
 SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_spsc_queue_end* own,
                                                uint64_t next) {
   /* Release: the slot is filled, or read, before the other side sees the position. */
@@ -94,7 +96,7 @@ SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_sp
   }
 }
 
-/* Whether the producer at this position finds room, without the library's help. */
+/** Whether the producer at this position finds room, without the library's help. */
 SHMDS_INLINE bool shmds_spsc_queue_has_room_inline(const shmds_spsc_queue_view* view,
                                                    shmds_spsc_queue_side* side, uint64_t at) {
   uint64_t head = 0;
@@ -110,7 +112,7 @@ SHMDS_INLINE bool shmds_spsc_queue_has_room_inline(const shmds_spsc_queue_view* 
   return true;
 }
 
-/* Whether the consumer at this position finds an element, without the library's help. */
+/** Whether the consumer at this position finds an element, without the library's help. */
 SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view,
                                                    shmds_spsc_queue_side* side, uint64_t at) {
   uint64_t tail = 0;
@@ -436,27 +438,31 @@ SHMDS_INLINE shmds_status shmds_ring_buffer_pop_bulk_inline(shmds_ring_buffer* r
 /* ---- Queue. Each thread has a lane with a spare slot, and one CAS exchanges that for the slot
  * in a ring word; see the library's own comments for why this is safe against any death. */
 
+/** @cond macros for this header alone */
 #ifdef __cplusplus
 #define SHMDS_THREAD_LOCAL thread_local
 #else
 #define SHMDS_THREAD_LOCAL _Thread_local
 #endif
+/** @endcond */
 
-/* What the thread remembers of queues: all it uses, in places that the handles' addresses tell, and
- * a copy of one that it uses often. That one lies at an address of its own: an operation waits for
- * little else than one load after the other, and this way it waits for none from the handle. */
+/** What the thread remembers of queues: all it uses, in places that the handles' addresses tell,
+ * and a copy of one that it uses often. That one lies at an address of its own: an operation waits
+ * for little else than one load after the other, and this way it waits for none from the handle. */
 typedef struct shmds_queue_memory {
+  /** Of the queue used often. */
   shmds_queue_pass often;
+  /** Of all queues used, each in its place. */
   shmds_queue_pass all[SHMDS_QUEUE_PLACES];
-  /* Operations on others than the one used often. */
+  /** Operations on others than the one used often. */
   uint64_t others;
 } shmds_queue_memory;
 
-/* One in each shared object at least, mostly in each translation unit: all know the same lane. */
+/** One in each shared object at least, mostly in each translation unit: all know the same lane. */
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
     __attribute__((unused, aligned(SHMDS_QUEUE_STRIDE)));
 
-/* Exchanges slot s at the first look, or changes nothing: side 0 is the tail, where full words
+/** Exchanges slot s at the first look, or changes nothing: side 0 is the tail, where full words
  * come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done. */
 SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts, uint64_t* record,
                                                   uint64_t* hint, uint64_t side, uint64_t s) {
@@ -495,7 +501,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts
   return j;
 }
 
-/* Wakes those who sleep for what was just published, if there are any. */
+/** Wakes those who sleep for what was just published, if there are any. */
 SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_word* sleepers) {
 #if !defined(__x86_64__)
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -505,7 +511,7 @@ SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_w
   }
 }
 
-/* Enqueues with a pass that stands, if that can be done in line. */
+/** Enqueues with a pass that stands, if that can be done in line. */
 SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, const shmds_queue_pass* pass,
                                                   const void* element, size_t elem_size) {
   const shmds_queue_parts* parts = &pass->parts;
@@ -525,7 +531,7 @@ SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, const shmd
   return true;
 }
 
-/* Dequeues with a pass that stands, if that can be done in line. */
+/** Dequeues with a pass that stands, if that can be done in line. */
 SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, const shmds_queue_pass* pass,
                                                   void* element, size_t elem_size) {
   const shmds_queue_parts* parts = &pass->parts;
@@ -545,7 +551,7 @@ SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, const shmd
   return true;
 }
 
-/* The key by which a thread knows the queue. Another one than before: another queue, a forked
+/** The key by which a thread knows the queue. Another one than before: another queue, a forked
  * child, a thread that is ending. */
 SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
   const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
@@ -576,7 +582,7 @@ SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* eleme
          shmds_queue_dequeue_with_inline(queue, pass, element, elem_size);
 }
 
-/* The thread's pass for a queue that is not the one used often; NULL if it has no lane of its own
+/** The thread's pass for a queue that is not the one used often; NULL if it has no lane of its own
  * now, or if the queue is the one used often. */
 SHMDS_INLINE const shmds_queue_pass* shmds_queue_other_pass_inline(shmds_queue* queue) {
   shmds_queue_memory* memory = &shmds_queue_thread_memory;
@@ -620,12 +626,13 @@ SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queu
   return shmds_queue_dequeue(queue, element);
 }
 
-/* The same out of line, for elements of any size. */
+/** `shmds_queue_enqueue_otherwise_inline` out of line, for elements of any size. */
 SHMDS_OUT_OF_LINE shmds_status shmds_queue_enqueue_otherwise(shmds_queue* queue,
                                                              const void* element,
                                                              size_t elem_size) {
   return shmds_queue_enqueue_otherwise_inline(queue, element, elem_size);
 }
+/** Like `shmds_queue_enqueue_otherwise`, for `shmds_queue_dequeue`. */
 SHMDS_OUT_OF_LINE shmds_status shmds_queue_dequeue_otherwise(shmds_queue* queue, void* element,
                                                              size_t elem_size) {
   return shmds_queue_dequeue_otherwise_inline(queue, element, elem_size);

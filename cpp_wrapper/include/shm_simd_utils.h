@@ -36,6 +36,7 @@
 
 // Translation units of one program may be built for different instructions; the name
 // keeps the linker from using one's functions for the other.
+/// @cond a macro for this header alone
 #if defined(__AVX512F__) && defined(__FMA__)
 #define SHMDS_SIMD_LEVEL avx512
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -49,6 +50,7 @@
 #else
 #define SHMDS_SIMD_LEVEL plain
 #endif
+/// @endcond
 
 namespace shm_simd {
 inline namespace SHMDS_SIMD_LEVEL {
