@@ -241,9 +241,7 @@ fn a_lane_is_handed_over() {
 
 #[test]
 fn a_lane_given_back_relaxed_is_caught() {
-    is_caught(2, "not at rest", || {
-        a_lane_changes_hands(Fault::RelaxedGiveBack)
-    });
+    is_caught(2, RACE, || a_lane_changes_hands(Fault::RelaxedGiveBack));
 }
 
 #[test]
