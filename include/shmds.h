@@ -1145,8 +1145,9 @@ shmds_status shmds_array_open_or_create(struct shmds_segment *segment,
                                         struct shmds_array **out);
 
 /**
- * Address of the first element; NULL for NULL. Read-only memory in a read-only
- * attachment. Valid until the segment is closed.
+ * Address of the first element; NULL for NULL, or if the array was destroyed or its
+ * segment closed. Read-only memory in a read-only attachment. Valid until the segment is
+ * closed or the array destroyed through it.
  *
  * # Safety
  *
@@ -1258,7 +1259,8 @@ shmds_status shmds_atomic_open_or_create(struct shmds_segment *segment,
 
 /**
  * Address of the word, aligned to its size, for the compiler's own atomic
- * operations; NULL for NULL. Valid until the segment is closed.
+ * operations; NULL for NULL, or if the atomic was destroyed or its segment closed. Valid
+ * until the segment is closed or the atomic destroyed through it.
  *
  * # Safety
  *
@@ -2767,6 +2769,39 @@ shmds_status shmds_segment_close(struct shmds_segment *segment);
  * `name` is NULL or a C string.
  */
 shmds_status shmds_unlink(const char *name);
+
+/**
+ * Takes the structure `name` out of the segment for good and gives its space back, to be
+ * used by others, as soon as nobody can be using it any more.
+ *
+ * The name is free at once. The space follows when no attachment but this one has the
+ * structure open, or ever opened it and has not closed the segment since: at once, or with
+ * the first creation, erasure or attachment after the last of them is gone, however it
+ * went. From now on this attachment's handles to the structure, and in other attachments
+ * the functions of the library, answer `SHMDS_E_STALE`; where an address was handed out, or
+ * an operation is compiled in line, other attachments go on in the space that is kept for
+ * them. The last 64 handles that were destroyed or closed may still be asked; older ones
+ * must not be.
+ *
+ * No other thread of this process uses the structure during or after this call, and no
+ * child that was forked from it uses it through a handle that it inherited, unless that
+ * child has an attachment slot of its own (see `shmds_segment_ref_count`): until then, child
+ * and parent count as one.
+ *
+ * A raw entry, whose place is its author's affair, is erased: its space stays taken.
+ * Waits for a living process that is changing the table, at most `open_timeout_ms`. Any
+ * thread may call this at any time.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_TIMEOUT`, and then nothing has changed;
+ * `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT` for NULL; `SHMDS_E_ATTACHMENTS`,
+ * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not reopen
+ * the segment; `SHMDS_E_SYSTEM`.
+ *
+ * # Safety
+ *
+ * `segment` is NULL or open, `name` NULL or a C string.
+ */
+shmds_status shmds_segment_destroy(struct shmds_segment *segment, const char *name);
 
 /**
  * Address of the segment's table; the offset of every structure counts from

@@ -9,6 +9,7 @@
 mod support;
 
 use shmds::error::Error;
+use shmds::segment::layout::Geometry;
 use shmds::segment::{Intent, Options};
 use shmds::structures::Attachment;
 use shmds::structures::array::Array;
@@ -25,25 +26,37 @@ use support::{
 
 /// Payload of the segments here.
 const SIZE: u64 = 1 << 14;
-/// More than the operations here ever touch of a segment.
-const WATCHED: usize = 160 << 10;
+/// More than the operations here ever touch of either part of the heap.
+const WATCHED: u64 = 80 << 10;
 
 /// What a kill at one point leaves.
 struct Image {
     at_step: u64,
     len: u64,
-    bytes: Vec<u8>,
+    /// Bytes, and where they lie.
+    parts: [(u64, Vec<u8>); 2],
+}
+
+/// Where the two parts of the heap lie that the operations here touch.
+fn watched() -> [u64; 2] {
+    let geometry = Geometry::new(SIZE, Options::default().max_attachments, 32, 64, false);
+    let geometry = geometry.expect("a segment as it is made here");
+    [0, geometry.table_offset + geometry.high_start()]
 }
 
 fn read_image(name: &Name, at_step: u64) -> Option<Image> {
     let file = File::open(name.path()).ok()?;
     let len = file.metadata().ok()?.len();
-    let mut bytes = vec![0; WATCHED.min(len as usize)];
-    file.read_exact_at(&mut bytes, 0).ok()?;
+    let read = |offset: u64| {
+        let mut bytes = vec![0; WATCHED.min(len.saturating_sub(offset)) as usize];
+        file.read_exact_at(&mut bytes, offset).ok()?;
+        Some((offset, bytes))
+    };
+    let [low, high] = watched().map(read);
     Some(Image {
         at_step,
         len,
-        bytes,
+        parts: [low?, high?],
     })
 }
 
@@ -61,11 +74,15 @@ fn hash(bytes: &[u8]) -> u64 {
 /// Executes the victim's work step by step; an image for each point where the file changed.
 fn images_of(name: &Name, mut victim: Stepped) -> Vec<Image> {
     let mut images: Vec<Image> = read_image(name, 0).into_iter().collect();
-    let mut last = images.first().map(|image| (image.len, hash(&image.bytes)));
+    let state = |image: &Image| {
+        let hashes = image.parts.each_ref().map(|(_, bytes)| hash(bytes));
+        (image.len, hashes)
+    };
+    let mut last = images.first().map(state);
     loop {
         let alive = victim.step();
         if let Some(image) = read_image(name, victim.steps) {
-            let now = (image.len, hash(&image.bytes));
+            let now = state(&image);
             if last != Some(now) {
                 last = Some(now);
                 images.push(image);
@@ -87,7 +104,9 @@ fn restore(image: &Image) -> Name {
         .open(name.path())
         .expect("make a file");
     file.set_len(image.len).expect("set its length");
-    file.write_all_at(&image.bytes, 0).expect("write it");
+    for (offset, bytes) in &image.parts {
+        file.write_all_at(bytes, *offset).expect("write it");
+    }
     name
 }
 
@@ -125,14 +144,22 @@ fn check_accounts(at: &Attachment, context: &str) {
         payload,
         "{context}: payload of {found:?}"
     );
-    // The next structure of a user's own goes right behind the last one.
-    let end = extents
-        .last()
-        .map_or(0, |&(_, end)| end - segment.geometry().table_size());
-    let beyond = table.total_allocated().wrapping_sub(end);
+    // The next structure of a user's own goes behind the last one in the low part, and what
+    // lies in the high part counts with its payload.
+    let low_end = segment.geometry().high_start();
+    let low = extents.iter().filter(|extent| extent.1 <= low_end);
+    let low = low
+        .map(|extent| extent.1 - segment.geometry().table_size())
+        .max();
+    let high: u64 = found
+        .iter()
+        .filter(|(found, _)| found.offset >= low_end)
+        .map(|(found, _)| found.elem_size * found.num_elem)
+        .sum();
+    let total = table.total_allocated();
     assert!(
-        beyond < 64,
-        "{context}: total_allocated is {beyond} too large"
+        low.unwrap_or(0) <= total && total < low.unwrap_or(0) + high + 64,
+        "{context}: total_allocated is {total} with {low:?} and {high}"
     );
     let rest = SIZE - payload;
     let array = obtain_array(at, "rest", Intent::Create, 1, rest)

@@ -4,8 +4,8 @@
 mod support;
 
 use shmds::segment::layout::{
-    self, Accounts, BIRTH, COMMITTED, Geometry, Header, Journal, LAYOUT_VERSION, LINE, MAGIC,
-    Member,
+    self, Accounts, BIRTH, COMMITTED, Change, Extent, Geometry, Header, Journal, LAYOUT_VERSION,
+    LINE, MAGIC, MOST_CHANGES, Member,
 };
 use shmds::segment::{Intent, Options, WAITERS};
 use shmds::structures::Attachment;
@@ -109,14 +109,16 @@ macro_rules! fields {
 #[test]
 fn the_layout_types_are_as_documented() {
     let header = fields!(Header: magic birth layout_version fingerprint size file_size
-        members_offset max_attachments owners_offset table_offset max_name_size max_entries
-        options table_lock journal accounts);
+        members_offset max_attachments extents_offset table_offset max_name_size max_entries
+        options table_lock accounts journal);
     check_fields("### Header", &header, size_of::<Header>());
-    let journal =
-        fields!(Journal: entry new_meta old_total old_payload old_top old_offset old_size);
+    let journal = fields!(Journal: count changes);
     check_fields("### Journal", &journal, size_of::<Journal>());
     assert_eq!(Journal::CLEAR, u64::MAX);
-    let accounts = fields!(Accounts: payload_used heap_top events);
+    assert_eq!((size_of::<Change>(), MOST_CHANGES), (16, 31));
+    let extent = fields!(Extent: owner start end payload total);
+    check_fields("### Extent", &extent, size_of::<Extent>());
+    let accounts = fields!(Accounts: payload_used low_top high_top events);
     check_fields("### Accounts", &accounts, size_of::<Accounts>());
     let member = fields!(Member: generation pid start_time);
     check_fields("### Member", &member, size_of::<Member>());
@@ -215,7 +217,7 @@ fn a_real_segment_begins_as_documented() {
             "file_size" => opened.metadata().expect("look at the file").len(),
             "members_offset" => geometry.members_offset,
             "max_attachments" => ATTACHMENTS,
-            "owners_offset" => geometry.owners_offset,
+            "extents_offset" => geometry.extents_offset,
             "table_offset" => geometry.table_offset,
             "max_name_size" => 32,
             "max_entries" => 64,
@@ -239,13 +241,13 @@ fn a_real_segment_begins_as_documented() {
     );
     let each = |row: usize| number(parts[row][2].split(' ').next().expect("a number"));
     assert_eq!(
-        geometry.owners_offset,
+        geometry.extents_offset,
         geometry.members_offset + each(1) * ATTACHMENTS
     );
     for entries in [64, 512, 4096] {
         let plan = Geometry::new(1, ATTACHMENTS, 32, entries, false).expect("a segment");
-        let owners_end = plan.owners_offset + each(2) * entries;
-        assert_eq!(plan.table_offset, owners_end.next_multiple_of(4096));
+        let extents_end = plan.extents_offset + each(2) * entries;
+        assert_eq!(plan.table_offset, extents_end.next_multiple_of(4096));
     }
     assert_eq!(
         parts[3][2],
@@ -253,8 +255,10 @@ fn a_real_segment_begins_as_documented() {
     );
     let table = layout::table_size(13, 5);
     assert_eq!(table, 5 * (16 + 40) + 8);
-    let heap_top = 256 + offset_of!(Accounts, heap_top);
-    assert_eq!(word(heap_top), geometry.table_size().next_multiple_of(64));
+    let low_top = 192 + offset_of!(Accounts, low_top);
+    assert_eq!(word(low_top), geometry.table_size().next_multiple_of(64));
+    let high_top = 192 + offset_of!(Accounts, high_top);
+    assert_eq!(word(high_top), geometry.high_start());
 }
 
 /// A table of bits: name of the field, first and last bit.
@@ -342,6 +346,7 @@ fn the_bits_of_an_entry_are_as_documented() {
         ("init", State::Init),
         ("ready", State::Ready),
         ("freed", State::Freed),
+        ("destroyed", State::Destroyed),
     ];
     // "3 freed (a remark), 4 next": the number before each name.
     let values = |field: &str| -> BTreeMap<String, u64> {
@@ -590,17 +595,20 @@ fn the_overhead_of_a_segment_is_as_documented() {
             Geometry::new(MIB_10, ATTACHMENTS, name_size, entries, committed).expect("a segment")
         };
         let plan = geometry(false);
-        let owners = entries * 8;
+        let extents = entries * 40;
         let reserve = 20 * MIB_10 + entries * ((1 << 20) + 64 * (ATTACHMENTS + 64) + 3 * 4096);
-        let whole = (plan.fixed_size() + MIB_10 + reserve).next_multiple_of(4096);
+        let low = plan.table_size().next_multiple_of(4096) + entries * 4096 + 2 * MIB_10;
+        assert_eq!(plan.high_start(), low, "the formula of the low part");
+        assert_eq!(geometry(true).high_start(), plan.heap_end());
+        let whole = (plan.table_offset + low + MIB_10 + reserve).next_multiple_of(4096);
         assert_eq!(whole, plan.file_size, "the formula of the reserve");
         let found = [
             ("header", plan.members_offset),
-            ("members", plan.owners_offset - plan.members_offset),
-            ("owners", owners),
+            ("members", plan.extents_offset - plan.members_offset),
+            ("extents", extents),
             (
                 "padding before the table",
-                plan.table_offset - plan.owners_offset - owners,
+                plan.table_offset - plan.extents_offset - extents,
             ),
             ("table", plan.table_size()),
             ("committed", plan.committed_size()),
@@ -730,9 +738,9 @@ fn the_limits_are_as_documented() {
     };
     let largest_file = |bytes: u64| {
         let fits = |size| Geometry::new(size, 1, 2, 1, false).is_some();
-        // So large, the reserve is four times the payload and little more.
+        // So large, the parts are seven times the payload and little more.
         let limit = private_constant("src/segment/layout.rs", "MAX_FILE_SIZE");
-        bytes == 1 << 46 && limit == "1 << 46" && fits(bytes / 5 - (1 << 21)) && !fits(bytes / 5)
+        bytes == 1 << 46 && limit == "1 << 46" && fits(bytes / 7 - (1 << 21)) && !fits(bytes / 7)
     };
     let slots = |most: u64| {
         let with = |capacity| {
@@ -802,10 +810,15 @@ fn the_limits_are_as_documented() {
 #[test]
 fn the_lock_bytes_are_as_documented() {
     for row in rows("### Lock bytes", 0) {
-        let value = private_constant("src/segment/lease.rs", plain(&row[1]));
+        let file = match plain(&row[1]) {
+            "ENTRY_BYTE" => "src/segment/users.rs",
+            _ => "src/segment/lease.rs",
+        };
+        let value = private_constant(file, plain(&row[1]));
         let value = value
             .replace("(1 << 40)", "2^40")
-            .replace("1 << 40", "2^40");
+            .replace("1 << 40", "2^40")
+            .replace("1 << 41", "2^41");
         assert_eq!(row[0], value, "{row:?}");
     }
 }

@@ -115,8 +115,9 @@ pub unsafe extern "C" fn shmds_array_open_or_create(
     boundary(|| unsafe { obtain::<Array, _>(segment, name, Intent::OpenOrCreate, &params, out) })
 }
 
-/// Address of the first element; NULL for NULL. Read-only memory in a read-only
-/// attachment. Valid until the segment is closed.
+/// Address of the first element; NULL for NULL, or if the array was destroyed or its
+/// segment closed. Read-only memory in a read-only attachment. Valid until the segment is
+/// closed or the array destroyed through it.
 ///
 /// # Safety
 ///
@@ -126,6 +127,7 @@ pub unsafe extern "C" fn shmds_array_data(array: *const shmds_array) -> *mut c_v
     getter(core::ptr::null_mut(), || {
         // SAFETY: as promised to us.
         let array = unsafe { structure::<Array, _>(array) }?;
+        array.ensure_usable().ok()?;
         Some(array.data().as_ptr().cast())
     })
 }

@@ -143,7 +143,8 @@ pub unsafe extern "C" fn shmds_atomic_open_or_create(
 }
 
 /// Address of the word, aligned to its size, for the compiler's own atomic
-/// operations; NULL for NULL. Valid until the segment is closed.
+/// operations; NULL for NULL, or if the atomic was destroyed or its segment closed. Valid
+/// until the segment is closed or the atomic destroyed through it.
 ///
 /// # Safety
 ///
@@ -153,6 +154,7 @@ pub unsafe extern "C" fn shmds_atomic_data(atomic: *const shmds_atomic) -> *mut 
     getter(core::ptr::null_mut(), || {
         // SAFETY: as promised to us.
         let atomic = unsafe { structure::<Atomic, _>(atomic) }?;
+        atomic.ensure_usable().ok()?;
         Some(atomic.data().as_ptr().cast())
     })
 }

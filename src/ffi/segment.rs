@@ -2,7 +2,7 @@
 
 use super::{
     Info, boundary, fill, getter, null, object, output, segment_name, shmds_status,
-    status::SHMDS_OK,
+    status::SHMDS_OK, string,
 };
 use crate::error::{Error, Result};
 use crate::segment::{self, Intent, Options};
@@ -288,6 +288,53 @@ pub unsafe extern "C" fn shmds_unlink(name: *const c_char) -> shmds_status {
     boundary(|| {
         // SAFETY: as promised to us.
         segment::unlink(unsafe { segment_name(name) }?)?;
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Takes the structure `name` out of the segment for good and gives its space back, to be
+/// used by others, as soon as nobody can be using it any more.
+///
+/// The name is free at once. The space follows when no attachment but this one has the
+/// structure open, or ever opened it and has not closed the segment since: at once, or with
+/// the first creation, erasure or attachment after the last of them is gone, however it
+/// went. From now on this attachment's handles to the structure, and in other attachments
+/// the functions of the library, answer `SHMDS_E_STALE`; where an address was handed out, or
+/// an operation is compiled in line, other attachments go on in the space that is kept for
+/// them. The last 64 handles that were destroyed or closed may still be asked; older ones
+/// must not be.
+///
+/// No other thread of this process uses the structure during or after this call, and no
+/// child that was forked from it uses it through a handle that it inherited, unless that
+/// child has an attachment slot of its own (see `shmds_segment_ref_count`): until then, child
+/// and parent count as one.
+///
+/// A raw entry, whose place is its author's affair, is erased: its space stays taken.
+/// Waits for a living process that is changing the table, at most `open_timeout_ms`. Any
+/// thread may call this at any time.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_NOT_FOUND`; `SHMDS_TIMEOUT`, and then nothing has changed;
+/// `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT` for NULL; `SHMDS_E_ATTACHMENTS`,
+/// `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not reopen
+/// the segment; `SHMDS_E_SYSTEM`.
+///
+/// # Safety
+///
+/// `segment` is NULL or open, `name` NULL or a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_segment_destroy(
+    segment: *mut shmds_segment,
+    name: *const c_char,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (segment, name) = unsafe {
+            (
+                object(segment.cast_const(), "segment")?,
+                string(name, "name")?,
+            )
+        };
+        segment.0.destroy(name)?;
         Ok(SHMDS_OK)
     })
 }

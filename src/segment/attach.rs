@@ -339,7 +339,7 @@ fn look(name: &Name, file: &OwnedFd) -> Result<Stage> {
         max_name_size: constant(offset_of!(Header, max_name_size))?,
         max_entries: constant(offset_of!(Header, max_entries))?,
         members_offset: constant(offset_of!(Header, members_offset))?,
-        owners_offset: constant(offset_of!(Header, owners_offset))?,
+        extents_offset: constant(offset_of!(Header, extents_offset))?,
         table_offset: constant(offset_of!(Header, table_offset))?,
         committed: constant(offset_of!(Header, options))? & COMMITTED != 0,
     };
@@ -479,13 +479,14 @@ fn format(name: &Name, file: &OwnedFd, plan: &Geometry, options: &Options) -> Re
     set(&header.file_size, plan.file_size);
     set(&header.members_offset, plan.members_offset);
     set(&header.max_attachments, plan.max_attachments);
-    set(&header.owners_offset, plan.owners_offset);
+    set(&header.extents_offset, plan.extents_offset);
     set(&header.table_offset, plan.table_offset);
     set(&header.max_name_size, plan.max_name_size);
     set(&header.max_entries, plan.max_entries);
     set(&header.options, if plan.committed { COMMITTED } else { 0 });
     let heap_start = plan.table_size().next_multiple_of(layout::LINE);
-    set(&header.accounts.heap_top, heap_start);
+    set(&header.accounts.low_top, heap_start);
+    set(&header.accounts.high_top, plan.high_start());
     Ok(())
 }
 

@@ -2,11 +2,11 @@
 //! hold different builds.
 //!
 //! ```text
-//! header    320 bytes    constants, table lock, journal, accounts
+//! header    768 bytes    constants, table lock, accounts, journal
 //! members   16 x slots   one record per attachment slot
-//! owners     8 x entries who is initialising the entry
+//! extents   40 x entries what the entry occupies, and who initialises it
 //! table     page-aligned; offsets of structures count from here
-//! heap      structures, each on a 64-byte line
+//! heap      structures, each on a 64-byte line: bare payload low, the others high
 //! ```
 //! Little-endian, all integers of fixed width, everything reached by offset.
 
@@ -49,8 +49,8 @@ pub struct Header {
     pub members_offset: AtomicU64,
     /// Number of attachment slots.
     pub max_attachments: AtomicU64,
-    /// Where the entry owners begin.
-    pub owners_offset: AtomicU64,
+    /// Where the extents of the entries begin.
+    pub extents_offset: AtomicU64,
     /// Where the table begins.
     pub table_offset: AtomicU64,
     /// Bytes of a name in the table, the terminating NUL included.
@@ -63,39 +63,41 @@ pub struct Header {
     /// Who changes the table: an owner word, with [`crate::segment::WAITERS`].
     pub table_lock: AtomicU64,
     reserved_lock: [AtomicU64; 7],
-    /// How to finish or undo a change of the table whose author died.
-    pub journal: Journal,
     /// What the structures use.
     pub accounts: Accounts,
+    /// The change of the table that is under way.
+    pub journal: Journal,
 }
 
-/// Undo record of one change of the table, written under the table lock.
+/// Most words that one change of the table stores.
+pub const MOST_CHANGES: usize = 31;
+
+/// One change of the table, written down before it is made, under the table lock.
 ///
-/// All stores of a change come before its last one, to the entry's `meta`. So
-/// whoever finds a record with `entry` set compares: `meta` equal to `new_meta`
-/// means done; otherwise the accounts go back to the old values.
+/// While `count` is 0 nothing is under way, whatever the words below say. Its store
+/// commits the change: from then on whoever holds the lock makes all the stores, from the
+/// first one, before anything else. Doing it twice is the same as once.
 #[repr(C)]
 pub struct Journal {
-    /// 0: no change under way; index + 1 of the entry; or [`Journal::CLEAR`].
-    pub entry: AtomicU64,
-    /// `meta` of the entry once the change is done.
-    pub new_meta: AtomicU64,
-    /// `total_allocated` of the table before the change.
-    pub old_total: AtomicU64,
-    /// [`Accounts::payload_used`] before the change.
-    pub old_payload: AtomicU64,
-    /// [`Accounts::heap_top`] before the change.
-    pub old_top: AtomicU64,
-    /// Offset in the entry before the change: a free entry describes a gap.
-    pub old_offset: AtomicU64,
-    /// Size in the entry before the change.
-    pub old_size: AtomicU64,
+    /// Number of words to be stored; or [`Journal::CLEAR`].
+    pub count: AtomicU64,
     reserved: AtomicU64,
+    /// Which words, and their new values.
+    pub changes: [Change; MOST_CHANGES],
 }
 
 impl Journal {
-    /// Value of `entry` while the whole table is being cleared.
+    /// Value of `count` while the whole table is being cleared.
     pub const CLEAR: u64 = u64::MAX;
+}
+
+/// One word of a change.
+#[repr(C)]
+pub struct Change {
+    /// Bits 0 to 7: which word of the entry, or of the accounts. Bits 8 to 63: which entry.
+    pub word: AtomicU64,
+    /// Its new value.
+    pub value: AtomicU64,
 }
 
 /// What the structures use; changed under the table lock.
@@ -103,12 +105,32 @@ impl Journal {
 pub struct Accounts {
     /// Payload bytes charged against the segment's size.
     pub payload_used: AtomicU64,
-    /// End of the structures, counted from the table.
-    pub heap_top: AtomicU64,
+    /// End of what was given away of the low part of the heap, counted from the table.
+    pub low_top: AtomicU64,
+    /// The same of the high part.
+    pub high_top: AtomicU64,
     /// Changes whenever an initialisation ends; openers sleep on it.
     pub events: AtomicU32,
     reserved_events: AtomicU32,
-    reserved: [AtomicU64; 5],
+    reserved: [AtomicU64; 4],
+}
+
+/// What an entry occupies of the heap, beside what the table tells programs of it.
+///
+/// An entry that is Freed describes a gap; one that is Unused says nothing here.
+#[repr(C)]
+pub struct Extent {
+    /// Who initialises the structure: an owner word.
+    pub owner: AtomicU64,
+    /// Where the bytes begin that are the structure's, counted from the table: at or
+    /// before its first byte, which is aligned.
+    pub start: AtomicU64,
+    /// Where they end. `start` and `end` are equal when it has none in the heap.
+    pub end: AtomicU64,
+    /// Payload bytes that it was charged.
+    pub payload: AtomicU64,
+    /// In the high part: what `total_allocated` was raised to for its payload; otherwise 0.
+    pub total: AtomicU64,
 }
 
 /// One attachment slot.
@@ -126,14 +148,18 @@ pub struct Member {
 unsafe impl Shared for Header {}
 // SAFETY: as above.
 unsafe impl Shared for Member {}
+// SAFETY: as above.
+unsafe impl Shared for Extent {}
 
 const _: () = {
-    assert!(size_of::<Header>() == 320);
+    assert!(size_of::<Header>() == 768);
     assert!(offset_of!(Header, table_lock) == 128);
-    assert!(offset_of!(Header, journal) == 192);
-    assert!(offset_of!(Header, accounts) == 256);
-    assert!(size_of::<Journal>() == 64);
+    assert!(offset_of!(Header, accounts) == 192);
+    assert!(offset_of!(Header, journal) == 256);
+    assert!(size_of::<Journal>() == 512);
+    assert!(size_of::<Change>() == 16);
     assert!(size_of::<Accounts>() == 64);
+    assert!(size_of::<Extent>() == 40);
     assert!(size_of::<Member>() == 16);
 };
 
@@ -148,9 +174,13 @@ pub fn fingerprint(formats: &[usize]) -> u64 {
         offset_of!(Header, table_lock),
         offset_of!(Header, journal),
         offset_of!(Header, accounts),
-        offset_of!(Accounts, heap_top),
+        offset_of!(Accounts, low_top),
+        offset_of!(Accounts, high_top),
         offset_of!(Accounts, events),
-        offset_of!(Journal, old_size),
+        offset_of!(Journal, changes),
+        size_of::<Journal>(),
+        size_of::<Extent>(),
+        offset_of!(Extent, total),
         size_of::<Member>(),
         offset_of!(Member, start_time),
         LINE as usize,
@@ -175,8 +205,8 @@ pub struct Geometry {
     pub max_entries: u64,
     /// Where the members begin.
     pub members_offset: u64,
-    /// Where the entry owners begin.
-    pub owners_offset: u64,
+    /// Where the extents of the entries begin.
+    pub extents_offset: u64,
     /// Where the table begins.
     pub table_offset: u64,
     /// Whether the memory of the whole payload was committed at creation.
@@ -198,8 +228,18 @@ pub const fn table_size(max_name_size: u64, max_entries: u64) -> u64 {
     max_entries * (max_name_size.next_multiple_of(8) + 40) + 8
 }
 
-/// Address space behind the payload for what does not count against it: control
-/// words, lanes, spare slots, alignment. It takes no memory until it is used.
+/// End of the low part of the heap, counted from the table: room for the payload twice,
+/// so that gaps do not matter, and for the alignment of every structure.
+const fn low_end(size: u64, max_name_size: u64, max_entries: u64) -> u64 {
+    let start = table_size(max_name_size, max_entries).next_multiple_of(PAGE);
+    match size.saturating_mul(2).checked_next_multiple_of(PAGE) {
+        Some(room) => (start + max_entries * PAGE).saturating_add(room),
+        None => u64::MAX,
+    }
+}
+
+/// Address space for what does not count against the payload: control words, lanes, spare
+/// slots, alignment. It takes no memory until it is used.
 ///
 /// A queue of 1-byte elements needs up to 16 bytes of words for each; spare
 /// slots take up to four elements each, or 1 MiB per structure.
@@ -225,10 +265,11 @@ impl Geometry {
         committed: bool,
     ) -> Option<Self> {
         let members_offset = size_of::<Header>() as u64;
-        let owners_offset = members_offset + max_attachments * size_of::<Member>() as u64;
-        let table_offset = (owners_offset + max_entries * 8).next_multiple_of(PAGE);
+        let extents_offset = members_offset + max_attachments * size_of::<Member>() as u64;
+        let table_offset =
+            (extents_offset + max_entries * size_of::<Extent>() as u64).next_multiple_of(PAGE);
         let file_size = table_offset
-            .checked_add(table_size(max_name_size, max_entries))?
+            .checked_add(low_end(size, max_name_size, max_entries))?
             .checked_add(size)?
             .checked_add(reserve(size, max_entries, max_attachments))?
             .checked_next_multiple_of(PAGE)?;
@@ -239,7 +280,7 @@ impl Geometry {
             max_name_size,
             max_entries,
             members_offset,
-            owners_offset,
+            extents_offset,
             table_offset,
             committed,
         })
@@ -252,7 +293,7 @@ impl Geometry {
             self.size,
             self.file_size,
             self.members_offset,
-            self.owners_offset,
+            self.extents_offset,
             self.table_offset,
         ];
         small
@@ -263,12 +304,14 @@ impl Geometry {
             && (1..=MAX_ENTRIES).contains(&self.max_entries)
             && self.members_offset >= size_of::<Header>() as u64
             && self.members_offset % 8 == 0
-            && self.owners_offset
+            && self.extents_offset
                 >= self.members_offset + self.max_attachments * size_of::<Member>() as u64
-            && self.owners_offset % 8 == 0
-            && self.table_offset >= self.owners_offset + self.max_entries * 8
+            && self.extents_offset % 8 == 0
+            && self.table_offset
+                >= self.extents_offset + self.max_entries * size_of::<Extent>() as u64
             && self.table_offset % PAGE == 0
-            && self.file_size >= self.fixed_size() + self.size
+            && self.file_size >= self.table_offset
+            && self.heap_end() >= low_end(self.size, self.max_name_size, self.max_entries)
     }
 
     /// Bytes of the table.
@@ -280,6 +323,15 @@ impl Geometry {
     /// behind the table itself.
     pub fn heap_end(&self) -> u64 {
         self.file_size - self.table_offset
+    }
+
+    /// Where the high part of the heap begins, counted from the table; its end where there
+    /// is none, because all memory was committed at creation, and that is in the low part.
+    pub fn high_start(&self) -> u64 {
+        if self.committed {
+            return self.heap_end();
+        }
+        low_end(self.size, self.max_name_size, self.max_entries)
     }
 
     /// Bytes that must be committed before the segment can be used.

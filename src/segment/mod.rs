@@ -7,6 +7,7 @@ pub mod layout;
 mod lease;
 mod members;
 mod registry;
+mod users;
 
 pub use attach::{Intent, Options, unlink};
 pub use members::{NOBODY, Owner, WAITERS};
@@ -18,13 +19,14 @@ use crate::sys::{self, Mapping};
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
-use layout::{Geometry, Header};
+use layout::{Extent, Geometry, Header};
 use lease::Lease;
 use members::Members;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
+use users::Users;
 
 /// How long somebody who waits for another process sleeps before looking
 /// whether that process still lives.
@@ -41,8 +43,12 @@ pub struct Segment {
     timeout: Duration,
     identity: (u64, u64),
     header: Ref<Header>,
-    owners: List<AtomicU64>,
+    extents: List<Extent>,
     members: Members,
+    /// The table's entries that this attachment has open.
+    users: Users,
+    /// Fork epoch of the process that `file` was opened in.
+    file_epoch: AtomicU32,
     /// Shared presence of a read-only attachment.
     _presence: Option<Lease>,
     path: CString,
@@ -87,10 +93,12 @@ impl Segment {
             timeout: options.open_timeout,
             identity: status.identity,
             header: all.at(0).ok_or_else(damaged)?,
-            owners: all
-                .list(geometry.owners_offset, geometry.max_entries)
+            extents: all
+                .list(geometry.extents_offset, geometry.max_entries)
                 .ok_or_else(damaged)?,
             members: Members::new(records.ok_or_else(damaged)?),
+            users: Users::new(),
+            file_epoch: AtomicU32::new(fork::epoch()),
             _presence: None,
             path,
             file: ManuallyDrop::new(file),
@@ -151,9 +159,9 @@ impl Segment {
         &self.header
     }
 
-    /// Who initialises the table's entries, by entry.
-    pub fn owners(&self) -> &List<AtomicU64> {
-        &self.owners
+    /// What the table's entries occupy, by entry.
+    pub fn extents(&self) -> &List<Extent> {
+        &self.extents
     }
 
     /// Payload bytes that structures use.
@@ -194,6 +202,8 @@ impl Segment {
         }
         let file = self.file()?;
         let process = fork::lock_process();
+        self.own_descriptor(&process)
+            .map_err(|error| Error::system(&self.name, "open a descriptor of its own", &error))?;
         match self.members.join(&process, file, &self.path) {
             Ok(Some(me)) => Ok(me),
             Ok(None) => Err(Error::Attachments {
@@ -202,6 +212,46 @@ impl Segment {
             }),
             Err(error) => Err(Error::system(&self.name, "take an attachment slot", &error)),
         }
+    }
+
+    /// In a forked child: a descriptor that is not the parent's too, with what is open here
+    /// locked through it.
+    fn own_descriptor(&self, process: &fork::ProcessGuard) -> std::io::Result<()> {
+        if self.file_epoch.load(Ordering::Relaxed) == fork::epoch() {
+            return Ok(());
+        }
+        let own = sys::reopen(&self.file, &self.path, self.read_only)?;
+        // First locked, then put in place: there is no moment without.
+        self.users.take_over(process, &own)?;
+        sys::replace(&self.file, &own)?;
+        self.file_epoch.store(fork::epoch(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Notes a handle to the structure of entry `index`.
+    pub fn enter_entry(&self, name: &str, index: u64) -> Result<()> {
+        let file = self.file()?;
+        let process = fork::lock_process();
+        self.users
+            .enter(&process, file, index)
+            .map_err(|error| Error::system(name, "lock its entry", &error))
+    }
+
+    /// Forgets a handle to the structure of entry `index`.
+    pub fn leave_entry(&self, index: u64) {
+        if let Ok(file) = self.file() {
+            self.users.leave(&fork::lock_process(), file, index);
+        }
+    }
+
+    /// Whether an attachment, this one included, has the structure of entry `index` open.
+    /// Errs towards "yes".
+    pub fn is_used(&self, index: u64) -> bool {
+        let Ok(file) = self.file() else {
+            return true;
+        };
+        let process = fork::lock_process();
+        self.users.is_used(&process, file, index).unwrap_or(true)
     }
 
     /// Whether an owner found in the segment is gone. Errs towards "still alive".

@@ -4,7 +4,7 @@
 //! written there, and in which order, is the users' own affair, as with any
 //! array that threads share.
 
-use super::{Extent, Handle, Structure, expect, expect_kind, validate_elements};
+use super::{End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements};
 use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::Segment;
@@ -25,19 +25,29 @@ pub struct Params {
 }
 
 /// An open array.
-#[derive(Debug)]
 pub struct Array {
     name: CString,
     elements: Region,
     elem_size: u64,
     count: u64,
     kind: Kind,
+    standing: Standing,
 }
 
 impl Array {
     /// Address of the first element.
     pub fn data(&self) -> NonNull<u8> {
         self.elements.base()
+    }
+
+    /// An error if there are no elements any more at that address.
+    pub fn ensure_usable(&self) -> Result<()> {
+        self.standing.check(&self.name)
+    }
+
+    /// Refuses calls from now on.
+    pub fn close(&self, end: End) {
+        self.standing.end(end);
     }
 
     /// Number of elements.
@@ -106,6 +116,7 @@ impl Structure for Array {
             elem_size,
             count,
             kind: found.kind,
+            standing: Standing::new(segment, found),
         };
         array.check(name, params)?;
         Ok(array)

@@ -3,7 +3,7 @@
 //! The word has a 64-byte line to itself, so it never straddles two lines and
 //! shares one with nobody.
 
-use super::{Extent, Handle, Structure, expect, expect_kind};
+use super::{End, Extent, Handle, Standing, Structure, expect, expect_kind};
 use crate::error::{Error, Result};
 use crate::raw::{Ref, Region, Shared};
 use crate::segment::Segment;
@@ -79,6 +79,7 @@ pub struct Atomic {
     word: Ref<Word>,
     elem_size: u64,
     read_only: bool,
+    standing: Standing,
 }
 
 impl Atomic {
@@ -97,7 +98,18 @@ impl Atomic {
         &self.name
     }
 
+    /// An error if there is no value any more at that address.
+    pub fn ensure_usable(&self) -> Result<()> {
+        self.standing.check(&self.name)
+    }
+
+    /// Refuses calls from now on.
+    pub fn close(&self, end: End) {
+        self.standing.end(end);
+    }
+
     fn view(&self) -> Result<View<'_>> {
+        self.ensure_usable()?;
         let value = self.word.value[0].as_ptr();
         // SAFETY: inside the word, which is aligned to 64 bytes, and reached only atomically.
         unsafe {
@@ -211,6 +223,7 @@ impl Structure for Atomic {
             word: word.ok_or_else(|| Error::corrupt(&name.text(), "the extent in the table"))?,
             elem_size: found.elem_size,
             read_only: segment.is_read_only(),
+            standing: Standing::new(segment, found),
         };
         atomic.check(name, params)?;
         Ok(atomic)

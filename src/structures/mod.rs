@@ -10,7 +10,10 @@ pub mod pool;
 pub mod queue;
 pub mod ring;
 pub mod spsc;
+mod standing;
 pub mod wait;
+
+pub use standing::{End, Standing};
 
 use crate::error::{Error, Result};
 use crate::raw::Region;
@@ -103,17 +106,16 @@ pub enum Handle {
 }
 
 impl Handle {
-    /// Closes the handle; whether it can still be asked, and refuses, once nothing behind
-    /// it is mapped any more.
-    fn retire(&self) -> bool {
+    /// Closes the handle. It can still be asked, and refuses.
+    fn retire(&self, end: End) {
         match self {
-            Self::Queue(queue) => queue.close(),
-            Self::SpscQueue(queue) => queue.close(),
-            Self::ObjectPool(pool) => pool.close(),
-            Self::RingBuffer(ring) => ring.close(),
-            Self::Array(_) | Self::Atomic(_) => return false,
+            Self::Array(array) => array.close(end),
+            Self::Atomic(atomic) => atomic.close(end),
+            Self::Queue(queue) => queue.close(end),
+            Self::SpscQueue(queue) => queue.close(end),
+            Self::ObjectPool(pool) => pool.close(end),
+            Self::RingBuffer(ring) => ring.close(end),
         }
-        true
     }
 }
 
@@ -180,18 +182,47 @@ impl Attachment {
             return Err(Error::NameEmpty { what: "structure" });
         }
         S::validate(name, params)?;
-        let found = self.find_or_create::<S>(name, intent, params)?;
-        let id = Id {
-            index: found.index,
-            generation: found.meta.generation(),
-            variant: S::variant(&found, params),
-        };
-        if let Some(handle) = self.cached::<S>(id) {
-            handle.check(name, params)?;
-            return Ok(handle);
+        for _ in 0..MOST_RETRIES {
+            let found = self.find_or_create::<S>(name, intent, params)?;
+            let id = Id {
+                index: found.index,
+                generation: found.meta.generation(),
+                variant: S::variant(&found, params),
+            };
+            if let Some(handle) = self.cached::<S>(id) {
+                handle.check(name, params)?;
+                return Ok(handle);
+            }
+            // From here on it is seen to be in use, if it has not been destroyed before.
+            self.segment.enter_entry(&name.text(), found.index)?;
+            if table::is_still(&self.segment, &found) {
+                let opened = S::open(&self.segment, name, &found, params);
+                let handle = opened.and_then(|opened| self.insert(name, id, opened));
+                return handle.inspect_err(|_| self.segment.leave_entry(found.index));
+            }
+            self.segment.leave_entry(found.index);
         }
-        let opened = S::open(&self.segment, name, &found, params)?;
-        self.insert(name, id, opened)
+        Err(Error::Stale { name: name.text() })
+    }
+
+    /// Takes the structure `name` out of the segment for good; see [`table::destroy`]. No
+    /// thread of this process uses it meanwhile.
+    pub fn destroy(&self, name: &[u8]) -> Result<()> {
+        table::destroy(&self.segment, name, |index, meta| {
+            let is_gone = |id: &Id| id.index == index && id.generation == meta.generation();
+            let gone: Vec<Handle> = {
+                let _process = fork::lock_process();
+                // SAFETY: the process lock is held.
+                let handles = unsafe { &mut *self.handles.get() };
+                let ids: Vec<Id> = handles.keys().copied().filter(is_gone).collect();
+                ids.iter().filter_map(|id| handles.remove(id)).collect()
+            };
+            for handle in &gone {
+                handle.retire(End::Destroyed);
+                self.segment.leave_entry(index);
+            }
+            remember(gone);
+        })
     }
 
     fn find_or_create<S: Structure>(
@@ -257,6 +288,9 @@ impl Attachment {
             // SAFETY: just borrowed; only the counted structure inside is handed out.
             S::from_handle(unsafe { &*handle }).map(core::ptr::from_ref)
         };
+        if late.is_some() {
+            self.segment.leave_entry(id.index);
+        }
         drop(late);
         match handle {
             // SAFETY: counted, and alive until `self` is dropped.
@@ -269,35 +303,41 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         let handles = self.handles.get_mut().drain().map(|(_, handle)| handle);
-        let mut retired: Vec<_> = handles.filter(Handle::retire).collect();
-        let _process = fork::lock_process();
-        // SAFETY: the process lock is held.
-        let closed = unsafe { &mut *CLOSED.0.get() };
-        closed.extend(retired.drain(..));
-        while closed.len() > MOST_CLOSED {
-            closed.pop_front();
+        let retired: Vec<_> = handles.collect();
+        for handle in &retired {
+            handle.retire(End::Closed);
         }
+        remember(retired);
     }
 }
 
-/// Handles of closed segments, the last ones: what a program does with them is refused
-/// instead of undefined.
-struct Closed(UnsafeCell<VecDeque<Handle>>);
+/// How often a name may be destroyed while it is being opened, before that is given up.
+const MOST_RETRIES: u32 = 100;
+
+/// Handles of closed segments and destroyed structures, the last ones: what a program does
+/// with them is refused instead of undefined.
+struct Retired(UnsafeCell<VecDeque<Handle>>);
 
 // SAFETY: touched under the process lock only, and handles are `Send`.
-unsafe impl Sync for Closed {}
+unsafe impl Sync for Retired {}
 
-static CLOSED: Closed = Closed(UnsafeCell::new(VecDeque::new()));
+static RETIRED: Retired = Retired(UnsafeCell::new(VecDeque::new()));
 
-/// How many handles of closed segments are remembered.
-const MOST_CLOSED: usize = 64;
+/// How many of those are remembered.
+const MOST_RETIRED: usize = 64;
 
-/// An operation on a structure whose segment was closed.
-fn closed(name: &str) -> Error {
-    Error::State {
-        name: name.to_owned(),
-        rule: "its segment was closed in this process; expected an open one",
-    }
+/// Keeps retired handles where they are, until that many came after them.
+fn remember(handles: Vec<Handle>) {
+    let forgotten: Vec<_> = {
+        let _process = fork::lock_process();
+        // SAFETY: the process lock is held.
+        let retired = unsafe { &mut *RETIRED.0.get() };
+        retired.extend(handles);
+        let surplus = retired.len().saturating_sub(MOST_RETIRED);
+        retired.drain(..surplus).collect()
+    };
+    // Without the lock, which a handle's end may need.
+    drop(forgotten);
 }
 
 /// An [`Error::ReadOnly`] about a structure.

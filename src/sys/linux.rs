@@ -323,6 +323,19 @@ pub fn try_lock(file: &OwnedFd, byte: u64, lock: Lock) -> io::Result<bool> {
     }
 }
 
+/// Gives up a lock of the open file description of `file`.
+pub fn unlock(file: &OwnedFd, byte: u64) -> io::Result<()> {
+    let request = lock_request(byte, libc::F_UNLCK);
+    // SAFETY: a valid descriptor and a valid request.
+    retry(|| unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &request) }).map(drop)
+}
+
+/// Puts another open file description behind the number of `file`, in this process alone.
+pub fn replace(file: &OwnedFd, by: &OwnedFd) -> io::Result<()> {
+    // SAFETY: two valid descriptors, which stay valid.
+    retry(|| unsafe { libc::dup3(by.as_raw_fd(), file.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
+}
+
 /// Whether an open file description other than that of `file` holds a lock on the byte.
 pub fn is_locked(file: &OwnedFd, byte: u64) -> io::Result<bool> {
     let mut request = lock_request(byte, libc::F_WRLCK);

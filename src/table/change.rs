@@ -1,5 +1,5 @@
 //! How the table of a segment changes: under the table lock, one journaled step
-//! at a time, with the initialisation of a structure outside the lock.
+//! at a time (see `journal`), with the initialisation of a structure outside the lock.
 //!
 //! A structure is born in three steps, and a kill between any two leaves
 //! something that the next comer can finish or undo:
@@ -8,17 +8,20 @@
 //! 3. a compare-and-swap makes the entry Ready.
 //!
 //! Openers of a name in Init wait for a living owner; a dead owner's entry is
-//! given up, with its extent, by whoever holds the lock next.
+//! freed, with its extent, by whoever holds the lock next. So is one that was destroyed,
+//! once nobody has it open.
 
+use super::journal::{self, Change, Word};
+use super::space::{NoPlace, Space};
 use super::{
-    Entry, Fields, Found, Key, Kind, Meta, State, Table, clear_entries, erase_found, exists,
-    not_found, table_full,
+    Entry, Fields, Found, Key, Kind, Meta, State, Table, clear_entries, exists, not_found,
+    table_full,
 };
 use crate::error::{Error, Result};
-use crate::raw::Region;
-use crate::segment::layout::{Accounts, Journal, LINE};
+use crate::raw::{Ref, Region};
+use crate::segment::layout::{Journal, LINE};
 use crate::segment::{NOBODY, Owner, Segment, TableGuard};
-use crate::sys::PAGE;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Instant;
 
@@ -41,7 +44,7 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     /// What counts against the size of the segment.
-    fn payload(&self) -> u64 {
+    pub(super) fn payload(&self) -> u64 {
         self.elem_size.saturating_mul(self.num_elem)
     }
 }
@@ -54,23 +57,6 @@ pub enum Claim<'a> {
     New(Reservation<'a>),
 }
 
-/// Payload of a structure in the table: what creating it charged.
-fn payload_of(meta: Meta, fields: &Fields) -> u64 {
-    match meta.kind() {
-        Some(Kind::Raw) | None => fields.size,
-        Some(_) => fields.elem_size.saturating_mul(fields.num_elem),
-    }
-}
-
-/// An entry that may be put to use.
-struct FreeEntry {
-    index: u64,
-    entry: Entry,
-    /// Offset and size of the extent that comes with it.
-    offset: u64,
-    size: u64,
-}
-
 /// A segment's table while it is locked and whole.
 struct Locked<'a> {
     segment: &'a Segment,
@@ -79,7 +65,8 @@ struct Locked<'a> {
 }
 
 impl<'a> Locked<'a> {
-    /// Takes the lock and finishes what a dead holder and dead initialisers left.
+    /// Takes the lock, and finishes what a dead holder, dead initialisers and those who
+    /// used what is destroyed by now have left.
     fn new(segment: &'a Segment, deadline: Instant) -> Result<Self> {
         let table = Table::of(segment)?;
         let guard = segment.lock_table(deadline)?;
@@ -88,114 +75,49 @@ impl<'a> Locked<'a> {
             table,
             _guard: guard,
         };
-        locked.finish_journal();
-        locked.give_up_orphans();
+        if journal::redo(segment, &table) {
+            locked.clear_all();
+        }
+        locked.collect();
         Ok(locked)
     }
 
-    fn journal(&self) -> &Journal {
-        &self.segment.header().journal
-    }
-
-    fn accounts(&self) -> &Accounts {
-        &self.segment.header().accounts
-    }
-
-    /// Completes or undoes the change that a dead holder was making.
-    fn finish_journal(&self) {
-        let (journal, accounts) = (self.journal(), self.accounts());
-        // Acquire: the record was complete before `entry` was set.
-        let change = journal.entry.load(Ordering::Acquire);
-        if change == 0 {
-            return;
+    fn space(&self) -> Space<'_> {
+        Space {
+            segment: self.segment,
+            table: &self.table,
         }
-        let old = |word: &AtomicU64| word.load(Ordering::Relaxed);
-        if change == Journal::CLEAR {
-            self.clear_all();
-        } else if let Some(entry) = self.table.entry(change - 1) {
-            // With the last store of the change missing, take the others back.
-            if entry.meta().load(Ordering::Acquire) != old(&journal.new_meta) {
-                entry.set_extent(old(&journal.old_offset), old(&journal.old_size));
-                self.table.set_total(old(&journal.old_total));
-                accounts
-                    .payload_used
-                    .store(old(&journal.old_payload), Ordering::Relaxed);
-                accounts
-                    .heap_top
-                    .store(old(&journal.old_top), Ordering::Relaxed);
-            }
-        }
-        journal.entry.store(0, Ordering::Release);
     }
 
-    /// Makes one change: everything in `apply`, then `meta` of the entry.
-    fn change(
-        &self,
-        index: u64,
-        entry: &Entry,
-        new_meta: Meta,
-        apply: impl FnOnce(&Accounts, &Table),
-    ) {
-        let (journal, accounts) = (self.journal(), self.accounts());
-        let note = |word: &AtomicU64, value: u64| word.store(value, Ordering::Relaxed);
-        let fields = entry.fields();
-        note(&journal.new_meta, new_meta.0);
-        note(&journal.old_offset, fields.offset);
-        note(&journal.old_size, fields.size);
-        note(&journal.old_total, self.table.total_allocated());
-        note(
-            &journal.old_payload,
-            accounts.payload_used.load(Ordering::Relaxed),
-        );
-        note(&journal.old_top, accounts.heap_top.load(Ordering::Relaxed));
-        // The record is complete before it counts, and counts before anything changes.
-        journal.entry.store(index + 1, Ordering::Release);
-        fence(Ordering::Release);
-        apply(accounts, &self.table);
-        // The change is done with this store: Release, after all its others.
-        entry.meta().store(new_meta.0, Ordering::Release);
-        journal.entry.store(0, Ordering::Release);
+    fn make(&self, change: &Change) {
+        change.make(self.segment, &self.table);
     }
 
-    /// Gives up every entry whose initialiser is dead.
-    fn give_up_orphans(&self) {
+    /// Frees every entry whose initialiser is dead, and every destroyed one that nobody uses.
+    fn collect(&self) {
         for (index, entry) in self.table.entries() {
-            let meta = Meta(entry.meta().load(Ordering::Acquire));
             // Looked at again once its owner is proven dead: it may have published before.
-            if meta.state() == State::Init
-                && is_orphan(self.segment, index)
-                && entry.meta().load(Ordering::Acquire) == meta.0
-            {
-                self.give_up(index, &entry, meta);
+            let meta = Meta(entry.meta().load(Ordering::Acquire));
+            let over = match meta.state() {
+                State::Init => is_orphan(self.segment, index),
+                State::Destroyed => !self.segment.is_used(index),
+                _ => false,
+            };
+            if over && entry.meta().load(Ordering::Acquire) == meta.0 {
+                self.free(index, meta);
             }
         }
     }
 
-    /// Undoes a reservation: entry and extent are free again.
-    fn give_up(&self, index: u64, entry: &Entry, meta: Meta) {
-        let fields = entry.fields();
-        let Some(end) = end_of_extent(self.segment, &self.table, &fields) else {
-            // Never written by us: there is no extent to give back.
-            let unused = meta.in_state(State::Unused);
-            return self.change(index, entry, unused, |_, _| {});
-        };
-        self.segment.decommit(fields.offset, fields.size);
-        let is_last = self.accounts().heap_top.load(Ordering::Relaxed) == end;
-        let state = if is_last { State::Unused } else { State::Freed };
-        self.change(index, entry, meta.in_state(state), |accounts, table| {
-            let used = accounts.payload_used.load(Ordering::Relaxed);
-            let payload = payload_of(meta, &fields);
-            accounts
-                .payload_used
-                .store(used.saturating_sub(payload), Ordering::Relaxed);
-            if is_last {
-                accounts.heap_top.store(fields.offset, Ordering::Relaxed);
-                let total = end.wrapping_sub(table.size());
-                if table.total_allocated() == total {
-                    table.set_total(fields.offset.wrapping_sub(table.size()));
-                }
-            }
-        });
+    /// Entry and extent are free again.
+    fn free(&self, index: u64, meta: Meta) {
+        let space = self.space();
+        if let Some(range) = space.occupied(index) {
+            self.segment.decommit(range.start, range.end - range.start);
+        }
+        let mut change = Change::new();
+        space.free(&mut change, index, meta);
+        self.make(&change);
     }
 
     /// The entry of that name that is in use or being initialised.
@@ -205,64 +127,6 @@ impl<'a> Locked<'a> {
             let in_use = matches!(meta.state(), State::Init | State::Ready);
             (in_use && entry.is_named(key)).then_some((index, meta))
         })
-    }
-
-    /// The free extent that fits best, with its entry.
-    fn best_gap(&self, size: u64, align: u64) -> Option<FreeEntry> {
-        let gaps = self.table.entries().filter_map(|(index, entry)| {
-            let meta = Meta(entry.meta().load(Ordering::Relaxed));
-            let fields = entry.fields();
-            let end = end_of_extent(self.segment, &self.table, &fields)?;
-            let offset = fields.offset.checked_next_multiple_of(align)?;
-            let fits = offset.checked_add(size)? <= end;
-            (meta.state() == State::Freed && fits).then(|| FreeEntry {
-                index,
-                entry,
-                offset,
-                size: end - offset,
-            })
-        });
-        gaps.min_by_key(|gap| gap.size)
-    }
-
-    /// An entry that may be put to use. One whose gap nobody needs gives the gap
-    /// away when nothing else is left.
-    fn free_entry(&self) -> Option<(u64, Entry)> {
-        let unused = self.table.first_in_state(State::Unused);
-        unused.or_else(|| self.table.first_in_state(State::Freed))
-    }
-
-    /// Where a new extent can lie behind all others.
-    fn behind_all(&self, size: u64, align: u64) -> Option<u64> {
-        let top = self.accounts().heap_top.load(Ordering::Relaxed);
-        let offset = top.max(self.table.size()).checked_next_multiple_of(align)?;
-        let end = offset.checked_add(size)?;
-        (end <= self.segment.geometry().heap_end()).then_some(offset)
-    }
-
-    /// Entry and extent for a new structure: a gap of about its size, else new
-    /// space, else any gap.
-    fn place(&self, request: &Request) -> Result<FreeEntry> {
-        let align = request.align.max(LINE);
-        let gap = self.best_gap(request.size, align);
-        let about_its_size = |gap: &FreeEntry| gap.size <= request.size.saturating_mul(2).max(PAGE);
-        if gap.as_ref().is_some_and(about_its_size) {
-            return gap.ok_or_else(|| table_full(&self.table, request.key));
-        }
-        match (self.free_entry(), self.behind_all(request.size, align)) {
-            (Some((index, entry)), Some(offset)) => Ok(FreeEntry {
-                index,
-                entry,
-                offset,
-                size: request.size,
-            }),
-            (None, _) => gap.ok_or_else(|| table_full(&self.table, request.key)),
-            (_, None) => {
-                let heap_end = self.segment.geometry().heap_end();
-                let top = self.accounts().heap_top.load(Ordering::Relaxed);
-                gap.ok_or_else(|| self.full(request, request.size, heap_end.saturating_sub(top)))
-            }
-        }
     }
 
     fn full(&self, request: &Request, needed: u64, available: u64) -> Error {
@@ -277,75 +141,125 @@ impl<'a> Locked<'a> {
     /// Reserves entry and extent; the name is free.
     fn reserve(&self, request: &Request) -> Result<Reservation<'a>> {
         let segment = self.segment;
-        let used = self.accounts().payload_used.load(Ordering::Relaxed);
+        let used = segment.payload_used();
         let available = segment.geometry().size.saturating_sub(used);
         if request.payload() > available {
             return Err(self.full(request, request.payload(), available));
         }
-        let free = self.place(request)?;
-        let (index, entry) = (free.index, &free.entry);
+        let me = segment.me()?;
+        let mut change = Change::new();
+        let place = match self.space().place(&mut change, request) {
+            Ok(place) => place,
+            Err(NoPlace::Entries) => return Err(table_full(&self.table, request.key)),
+            Err(NoPlace::Space(left)) => return Err(self.full(request, request.size, left)),
+        };
         let fields = Fields {
-            offset: free.offset,
-            size: free.size,
+            offset: place.offset,
+            size: request.size,
             elem_size: request.elem_size,
             num_elem: request.num_elem,
         };
-        let meta = next_use(entry, request.kind, State::Init);
-        let me = segment.me()?;
-        self.change(index, entry, meta, |accounts, table| {
-            if let Some(owner) = segment.owners().get(index as usize) {
-                owner.store(me.0, Ordering::Relaxed);
-            }
-            entry.set(request.key, fields);
-            self.charge(accounts, table, &fields, request.payload());
-        });
+        change.account(Word::PayloadUsed, used.saturating_add(request.payload()));
+        change.set(Word::Owner, place.index, me.0);
+        change.set(Word::Total, place.index, place.total);
+        let user = Occupied {
+            range: place.range,
+            payload: request.payload(),
+        };
+        let meta = self.enter(
+            change,
+            place.index,
+            request.key,
+            &fields,
+            &user,
+            (request.kind, State::Init),
+        )?;
         Ok(Reservation {
             segment,
-            index,
+            index: place.index,
             meta,
             fields,
-            size: request.size,
             me,
             published: false,
         })
     }
 
-    /// Raises the accounts for a new extent.
-    fn charge(&self, accounts: &Accounts, table: &Table, fields: &Fields, payload: u64) {
-        let used = accounts.payload_used.load(Ordering::Relaxed);
-        accounts
-            .payload_used
-            .store(used.saturating_add(payload), Ordering::Relaxed);
-        table.set_total(table.total_with(fields.offset, fields.size));
-        if let Some(end) = end_of_extent(self.segment, table, fields) {
-            accounts.heap_top.fetch_max(end, Ordering::Relaxed);
+    /// Completes a change by an entry's own words, and makes it.
+    fn enter(
+        &self,
+        mut change: Change,
+        index: u64,
+        key: &Key,
+        fields: &Fields,
+        occupied: &Occupied,
+        (kind, state): (Kind, State),
+    ) -> Result<Meta> {
+        let entry = self.table.entry(index);
+        let entry = entry.ok_or_else(|| table_full(&self.table, key))?;
+        let meta = next_use(&entry, kind, state);
+        // The entry is nobody's: its name may be written before the change is committed.
+        entry.set_name(key);
+        for (word, value) in [
+            (Word::Offset, fields.offset),
+            (Word::Size, fields.size),
+            (Word::ElemSize, fields.elem_size),
+            (Word::NumElem, fields.num_elem),
+            (Word::Start, occupied.range.start),
+            (Word::End, occupied.range.end),
+            (Word::Payload, occupied.payload),
+            (Word::Meta, meta.0),
+        ] {
+            change.set(word, index, value);
         }
+        self.make(&change);
+        Ok(meta)
+    }
+
+    /// Takes an entry out of the table, and leaves its space taken.
+    fn erase(&self, found: &Found) {
+        let mut change = Change::new();
+        if let Some(top) = self.space().top_without(found.index) {
+            change.account(Word::LowTop, top);
+        }
+        let unused = found.meta.in_state(State::Unused);
+        change.set(Word::Meta, found.index, unused.0);
+        self.make(&change);
     }
 
     fn clear_all(&self) {
         clear_entries(&self.table);
+        let accounts = &self.segment.header().accounts;
+        let geometry = self.segment.geometry();
         let start = self.table.size().next_multiple_of(LINE);
-        self.accounts().payload_used.store(0, Ordering::Relaxed);
-        self.accounts().heap_top.store(start, Ordering::Relaxed);
+        accounts.payload_used.store(0, Ordering::Relaxed);
+        accounts.low_top.store(start, Ordering::Relaxed);
+        accounts
+            .high_top
+            .store(geometry.high_start(), Ordering::Relaxed);
+        self.segment
+            .header()
+            .journal
+            .count
+            .store(0, Ordering::Release);
     }
+}
+
+/// What an entry takes.
+struct Occupied {
+    range: Range<u64>,
+    payload: u64,
 }
 
 /// Whether the initialiser of an entry is dead.
 fn is_orphan(segment: &Segment, index: u64) -> bool {
-    let owner = segment.owners().get(index as usize);
-    owner.is_none_or(|owner| segment.is_dead(Owner(owner.load(Ordering::Relaxed))))
+    let extent = segment.extents().get(index as usize);
+    extent.is_none_or(|extent| segment.is_dead(Owner(extent.owner.load(Ordering::Relaxed))))
 }
 
 /// `meta` of an entry put to another use.
 fn next_use(entry: &Entry, kind: Kind, state: State) -> Meta {
     let generation = Meta(entry.meta().load(Ordering::Relaxed)).generation();
     Meta::new(kind, state, generation.wrapping_add(1))
-}
-
-/// End of an extent, if it lies wholly in the heap.
-fn end_of_extent(segment: &Segment, table: &Table, fields: &Fields) -> Option<u64> {
-    let end = fields.offset.checked_add(fields.size)?;
-    (fields.offset >= table.size() && end <= segment.geometry().heap_end()).then_some(end)
 }
 
 /// A name and an extent that are ours until they are published. Dropped
@@ -355,8 +269,6 @@ pub struct Reservation<'a> {
     index: u64,
     meta: Meta,
     fields: Fields,
-    /// What was asked for; the extent may be a larger gap.
-    size: u64,
     me: Owner,
     published: bool,
 }
@@ -366,7 +278,7 @@ impl Reservation<'_> {
     pub fn region(&self) -> Result<Region> {
         self.segment
             .heap()
-            .part(self.fields.offset, self.size)
+            .part(self.fields.offset, self.fields.size)
             .ok_or_else(|| Error::corrupt(self.segment.name(), "a reserved extent"))
     }
 
@@ -416,9 +328,11 @@ impl Drop for Reservation<'_> {
         }
         // Owned by nobody, the entry is an orphan: taking the lock gives it up. If
         // the lock cannot be had in time, whoever takes it next does the same.
-        if let Some(owner) = self.segment.owners().get(self.index as usize) {
-            let nobody = NOBODY.0;
-            let _ = owner.compare_exchange(self.me.0, nobody, Ordering::AcqRel, Ordering::Relaxed);
+        if let Some(extent) = self.segment.extents().get(self.index as usize) {
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+            let _ = extent
+                .owner
+                .compare_exchange(self.me.0, NOBODY.0, success, failure);
         }
         drop(Locked::new(self.segment, deadline(self.segment)));
         self.segment.announce_event();
@@ -496,7 +410,7 @@ pub fn claim<'a>(segment: &'a Segment, request: &Request) -> Result<Claim<'a>> {
         await_initialiser(segment, &table, request.key, deadline)?;
     };
     // Dropped on failure, the reservation undoes itself.
-    let (offset, size) = (reservation.fields.offset, reservation.size);
+    let (offset, size) = (reservation.fields.offset, reservation.fields.size);
     segment.commit_zeroed(&request.key.text(), offset, size)?;
     Ok(Claim::New(reservation))
 }
@@ -511,22 +425,48 @@ pub(super) fn add_raw(segment: &Segment, name: &[u8], fields: Fields) -> Result<
     if table.find(&key).is_some() {
         return Err(exists(&key));
     }
-    let inside = end_of_extent(segment, &table, &fields).is_some();
-    if inside {
+    let range = fields.offset..fields.offset.saturating_add(fields.size);
+    let space = |table| Space { segment, table };
+    if space(&table).of_user(range.clone()).is_some() {
         segment.commit(&key.text(), fields.offset, fields.size)?;
     }
     let locked = Locked::new(segment, deadline(segment))?;
     if locked.named(&key).is_some() {
         return Err(exists(&key));
     }
-    let free = locked.free_entry();
-    let (index, entry) = free.ok_or_else(|| table_full(&table, &key))?;
-    let meta = next_use(&entry, Kind::Raw, State::Ready);
-    locked.change(index, &entry, meta, |accounts, table| {
-        entry.set(&key, fields);
-        let payload = if inside { fields.size } else { 0 };
-        locked.charge(accounts, table, &fields, payload);
-    });
+    // What was free there is so no longer.
+    while let Some(index) = locked.space().gap_within(&range) {
+        let mut change = Change::new();
+        locked.space().forget(&mut change, index);
+        locked.make(&change);
+    }
+    let mut change = Change::new();
+    let index = locked.space().take_entry(&mut change);
+    let index = index.ok_or_else(|| table_full(&table, &key))?;
+    let mut occupied = Occupied {
+        range: 0..0,
+        payload: 0,
+    };
+    if let Some((word, top)) = locked.space().of_user(range.clone()) {
+        let used = segment.payload_used();
+        change.account(Word::PayloadUsed, used.saturating_add(fields.size));
+        change.account(word, top);
+        occupied = Occupied {
+            range,
+            payload: fields.size,
+        };
+    }
+    let total = table.total_with(fields.offset, fields.size);
+    change.account(Word::TotalAllocated, total);
+    change.set(Word::Total, index, 0);
+    locked.enter(
+        change,
+        index,
+        &key,
+        &fields,
+        &occupied,
+        (Kind::Raw, State::Ready),
+    )?;
     Ok(())
 }
 
@@ -534,19 +474,67 @@ pub(super) fn add_raw(segment: &Segment, name: &[u8], fields: Fields) -> Result<
 /// handles go on.
 pub(super) fn erase(segment: &Segment, name: &[u8]) -> Result<()> {
     let locked = Locked::new(segment, deadline(segment))?;
-    erase_found(&locked.table, &locked.table.key(name))
+    let key = locked.table.key(name);
+    let found = locked.table.find(&key).ok_or_else(|| not_found(&key, ""))?;
+    locked.erase(&found);
+    Ok(())
+}
+
+/// Takes a structure out of a segment's table for good, and gives its space back as soon
+/// as no attachment but this one has it open: at once, or when the table changes after the
+/// last of them has closed it. `retire` is told which entry it is, once it has lost its name.
+///
+/// What user code placed itself may lie anywhere, over something else as well: it is erased.
+pub fn destroy(segment: &Segment, name: &[u8], retire: impl FnOnce(u64, Meta)) -> Result<()> {
+    let table = Table::of(segment)?;
+    if segment.is_read_only() {
+        return Err(segment.read_only_error("destroying a structure"));
+    }
+    let key = table.key(name);
+    let (index, meta) = {
+        let locked = Locked::new(segment, deadline(segment))?;
+        let found = table.find(&key).ok_or_else(|| not_found(&key, ""))?;
+        if found.kind == Kind::Raw {
+            locked.erase(&found);
+            return Ok(());
+        }
+        let mut change = Change::new();
+        change.set(
+            Word::Meta,
+            found.index,
+            found.meta.in_state(State::Destroyed).0,
+        );
+        locked.make(&change);
+        (found.index, found.meta)
+    };
+    retire(index, meta);
+    // Taking the lock frees it, if nobody uses it any more. If the lock cannot be had in
+    // time, whoever takes it next does the same.
+    drop(Locked::new(segment, deadline(segment)));
+    Ok(())
+}
+
+/// The word that tells handles to a structure whether it was destroyed, and what it then is.
+pub fn destroyed_mark(segment: &Segment, found: &Found) -> Option<(Ref<AtomicU64>, u64)> {
+    let entry = Table::of(segment).ok()?.entry(found.index)?;
+    Some((entry.meta_word(), found.meta.in_state(State::Destroyed).0))
+}
+
+/// Whether an entry still is what was found.
+pub fn is_still(segment: &Segment, found: &Found) -> bool {
+    let entry = Table::of(segment)
+        .ok()
+        .and_then(|table| table.entry(found.index));
+    entry.is_some_and(|entry| entry.meta().load(Ordering::SeqCst) == found.meta.0)
 }
 
 /// Takes everything out of a segment's table and starts allocating anew.
 pub(super) fn clear(segment: &Segment) -> Result<()> {
     let locked = Locked::new(segment, deadline(segment))?;
-    locked
-        .journal()
-        .entry
-        .store(Journal::CLEAR, Ordering::Release);
+    let journal = &segment.header().journal;
+    journal.count.store(Journal::CLEAR, Ordering::Release);
     fence(Ordering::Release);
     locked.clear_all();
-    locked.journal().entry.store(0, Ordering::Release);
     Ok(())
 }
 
@@ -555,11 +543,15 @@ pub(super) fn clear(segment: &Segment) -> Result<()> {
 pub fn tidy(segment: &Segment) -> Result<()> {
     let table = Table::of(segment)?;
     let lock = Owner(segment.header().table_lock.load(Ordering::Acquire)).without_waiters();
-    let orphaned = table.entries().any(|(index, entry)| {
+    let left_over = table.entries().any(|(index, entry)| {
         let meta = Meta(entry.meta().load(Ordering::Acquire));
-        meta.state() == State::Init && is_orphan(segment, index)
+        match meta.state() {
+            State::Init => is_orphan(segment, index),
+            State::Destroyed => !segment.is_used(index),
+            _ => false,
+        }
     });
-    if orphaned || (lock != NOBODY && segment.is_dead(lock)) {
+    if left_over || (lock != NOBODY && segment.is_dead(lock)) {
         match Locked::new(segment, Instant::now()) {
             Err(Error::Timeout { .. }) => {}
             result => return result.map(drop),

@@ -13,11 +13,15 @@
 //! ```
 //! All zero is a valid empty table, inside a segment or anywhere else. Finding
 //! takes no lock: `meta` brackets the reading of an entry as in a sequence lock.
-//! How a table inside a segment changes is in [`change`].
+//! How a table inside a segment changes is in `change`, where things lie in `space`.
 
 mod change;
+mod journal;
+mod space;
 
-pub use change::{Claim, Request, Reservation, claim, open, tidy};
+pub use change::{
+    Claim, Request, Reservation, claim, destroy, destroyed_mark, is_still, open, tidy,
+};
 
 use crate::error::{Error, Result};
 use crate::raw::{List, Ref, Region, Shared};
@@ -93,6 +97,8 @@ pub enum State {
     Ready = 2,
     /// Free for use, and its extent is too.
     Freed = 3,
+    /// Without a name, and free as soon as nobody has it open.
+    Destroyed = 4,
 }
 
 /// The word that says what an entry is.
@@ -119,6 +125,7 @@ impl Meta {
             (1, 0) => State::Init,
             (2, 1) => State::Ready,
             (3, 0) => State::Freed,
+            (4, 0) => State::Destroyed,
             _ => State::Unused,
         }
     }
@@ -234,6 +241,7 @@ const _: () = assert!(size_of::<EntryWords>() == 40);
 struct Entry {
     name: List<AtomicU64>,
     words: Ref<EntryWords>,
+    meta: Ref<AtomicU64>,
 }
 
 impl Entry {
@@ -250,26 +258,28 @@ impl Entry {
         }
     }
 
+    fn meta_word(&self) -> Ref<AtomicU64> {
+        self.meta
+    }
+
     /// Writes name and numbers. The entry must not be Ready.
     fn set(&self, key: &Key, fields: Fields) {
-        // A reader that sees any of these stores also sees that `meta` has changed:
-        // pairs with the Acquire fence in `Table::read`.
+        self.set_name(key);
+        let words = &self.words;
+        words.offset.store(fields.offset, Ordering::Relaxed);
+        words.size.store(fields.size, Ordering::Relaxed);
+        words.elem_size.store(fields.elem_size, Ordering::Relaxed);
+        words.num_elem.store(fields.num_elem, Ordering::Relaxed);
+    }
+
+    /// Writes the name. The entry must not be Ready.
+    fn set_name(&self, key: &Key) {
+        // A reader that sees any of these stores, or a later one, also sees that `meta` has
+        // changed: pairs with the Acquire fence in `Table::read`.
         fence(Ordering::Release);
         for (word, &value) in self.name.iter().zip(&key.words) {
             word.store(value, Ordering::Relaxed);
         }
-        self.set_extent(fields.offset, fields.size);
-        self.words
-            .elem_size
-            .store(fields.elem_size, Ordering::Relaxed);
-        self.words
-            .num_elem
-            .store(fields.num_elem, Ordering::Relaxed);
-    }
-
-    fn set_extent(&self, offset: u64, size: u64) {
-        self.words.offset.store(offset, Ordering::Relaxed);
-        self.words.size.store(size, Ordering::Relaxed);
     }
 
     fn is_named(&self, key: &Key) -> bool {
@@ -330,6 +340,7 @@ impl Table {
         Some(Entry {
             name: self.region.list(start, name_bytes / 8)?,
             words: self.region.at(start + name_bytes)?,
+            meta: self.region.at(start + name_bytes + 32)?,
         })
     }
 

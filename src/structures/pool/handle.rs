@@ -11,11 +11,11 @@ use crate::segment::Segment;
 use crate::segment::fork::{self, Inherited};
 use crate::structures::queue::{Placed, new_key};
 use crate::structures::{
-    Extent, Handle, Structure, closed, expect, expect_kind, validate_elements,
+    End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::ffi::{CStr, CString};
 
 /// What a pool's creator chooses.
@@ -51,8 +51,7 @@ pub struct ObjectPool {
     /// By the number of the thread.
     recent: Box<[Line; THREADS]>,
     segment: NonNull<Segment>,
-    /// Nothing behind this handle is mapped any more.
-    closed: AtomicBool,
+    standing: Standing,
 }
 
 // SAFETY: the segment outlives its handles (`Attachment` drops it last), and both
@@ -71,9 +70,7 @@ impl ObjectPool {
 
     /// The segment, if it still is attached.
     fn segment(&self) -> Result<&Segment> {
-        if self.closed.load(Relaxed) {
-            return Err(closed(&self.text()));
-        }
+        self.standing.check(&self.name)?;
         // SAFETY: the segment outlives its open handles.
         Ok(unsafe { self.segment.as_ref() })
     }
@@ -353,8 +350,8 @@ impl ObjectPool {
     }
 
     /// Refuses calls from now on. No thread is inside. Objects stay as they are.
-    pub fn close(&self) {
-        if self.closed.swap(true, Relaxed) {
+    pub fn close(&self, end: End) {
+        if !self.standing.end(end) {
             return;
         }
         let process = fork::lock_process();
@@ -386,7 +383,7 @@ unsafe impl Inherited for ObjectPool {
 
 impl Drop for ObjectPool {
     fn drop(&mut self) {
-        self.close();
+        self.close(End::Closed);
     }
 }
 
@@ -466,7 +463,7 @@ impl Structure for ObjectPool {
             objects,
             recent: Box::new([const { Line(Recent::new()) }; THREADS]),
             segment: NonNull::from(segment),
-            closed: AtomicBool::new(false),
+            standing: Standing::new(segment, found),
         };
         pool.check(name, params)?;
         Ok(pool)

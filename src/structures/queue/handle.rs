@@ -10,11 +10,11 @@ use crate::segment::fork::{self, Inherited};
 use crate::segment::{Owner, Segment};
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{
-    Extent, Handle, Structure, closed, expect, expect_kind, validate_elements,
+    End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use std::ffi::{CStr, CString};
 
 /// What a queue's creator chooses.
@@ -68,8 +68,7 @@ pub struct Queue {
     ring: Ring,
     lanes: Lanes,
     segment: NonNull<Segment>,
-    /// Nothing behind this handle is mapped any more.
-    closed: AtomicBool,
+    standing: Standing,
 }
 
 // SAFETY: the segment outlives its handles (`Attachment` drops it last), and both
@@ -384,8 +383,9 @@ impl Queue {
     #[inline]
     fn enter_until(&self, limit: Option<Deadline>) -> Result<LaneGuard<'_>> {
         match self.lanes.own_lane(&self.view.key) {
-            Some(guard) => Ok(guard),
-            None => self.enter_slowly(limit),
+            // Remembered: so the handle is open, and what is left to ask is the table.
+            Some(guard) if !self.standing.is_destroyed() => Ok(guard),
+            _ => self.enter_slowly(limit),
         }
     }
 
@@ -400,9 +400,7 @@ impl Queue {
 
     /// The segment, if it still is attached.
     fn open_segment(&self) -> Result<&Segment> {
-        if self.closed.load(Relaxed) {
-            return Err(closed(&self.text()));
-        }
+        self.standing.check(&self.name)?;
         Ok(self.segment())
     }
 
@@ -414,8 +412,8 @@ impl Queue {
 
     /// Gives everything back that this process holds of the queue, and refuses calls from
     /// now on. No thread is inside.
-    pub fn close(&self) {
-        if self.closed.swap(true, Relaxed) {
+    pub fn close(&self, end: End) {
+        if !self.standing.end(end) {
             return;
         }
         let process = fork::lock_process();
@@ -496,7 +494,7 @@ unsafe impl Inherited for Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        self.close();
+        self.close(End::Closed);
     }
 }
 
@@ -589,7 +587,7 @@ impl Structure for Queue {
             ring,
             lanes,
             segment: NonNull::from(segment),
-            closed: AtomicBool::new(false),
+            standing: Standing::new(segment, found),
         };
         queue.check(name, params)?;
         Ok(queue)

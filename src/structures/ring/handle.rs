@@ -9,7 +9,7 @@ use crate::segment::fork::{self, Inherited};
 use crate::segment::{NOBODY, Owner, Segment};
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{
-    Extent, Handle, Structure, closed, expect, expect_kind, validate_elements,
+    End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
@@ -54,8 +54,7 @@ pub struct RingBuffer {
     segment: NonNull<Segment>,
     /// Whether forks close the sides; changed under the process lock.
     watched: AtomicBool,
-    /// Nothing behind this handle is mapped any more.
-    closed: AtomicBool,
+    standing: Standing,
 }
 
 // SAFETY: the view's pointers, like the ring, point into the segment's mapping, and the
@@ -84,9 +83,7 @@ impl RingBuffer {
 
     /// The segment, if it still is attached.
     fn open_segment(&self) -> Result<&Segment> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(closed(&self.text()));
-        }
+        self.standing.check(&self.name)?;
         // SAFETY: the segment outlives its open handles.
         Ok(unsafe { self.segment.as_ref() })
     }
@@ -111,9 +108,9 @@ impl RingBuffer {
 
     /// Gives the roles up that this process holds, and refuses calls from now on. No thread
     /// is inside.
-    pub fn close(&self) {
+    pub fn close(&self, end: End) {
         self.leave();
-        if self.closed.swap(true, Ordering::Relaxed) {
+        if !self.standing.end(end) {
             return;
         }
         for role in [Role::Producer, Role::Consumer] {
@@ -129,7 +126,8 @@ impl RingBuffer {
     #[inline]
     fn enter(&self, role: Role) -> Result<&RingSide> {
         let side = self.view.side(role);
-        if !side.is_allowed(fork::epoch()) {
+        // Allowed: so the handle is open, and what is left to ask is the table.
+        if !side.is_allowed(fork::epoch()) || self.standing.is_destroyed() {
             self.take(role, side)?;
         }
         Ok(side)
@@ -465,7 +463,7 @@ unsafe impl Inherited for RingBuffer {
 
 impl Drop for RingBuffer {
     fn drop(&mut self) {
-        self.close();
+        self.close(End::Closed);
     }
 }
 
@@ -565,7 +563,7 @@ impl Structure for RingBuffer {
             name: name.to_c(),
             segment: NonNull::from(segment),
             watched: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            standing: Standing::new(segment, found),
         };
         buffer.check(name, params)?;
         if !segment.is_read_only() && !buffer.ring.plan().enforces_roles() {

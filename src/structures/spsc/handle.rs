@@ -8,7 +8,7 @@ use crate::segment::fork::{self, Inherited};
 use crate::segment::{NOBODY, Owner, Segment};
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{
-    Extent, Handle, Structure, closed, expect, expect_kind, validate_elements,
+    End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
@@ -42,8 +42,7 @@ pub struct SpscQueue {
     segment: NonNull<Segment>,
     /// Whether forks clear the sides; changed under the process lock.
     watched: AtomicBool,
-    /// Nothing behind this handle is mapped any more.
-    closed: AtomicBool,
+    standing: Standing,
 }
 
 // SAFETY: the view's pointers, like the ring, point into the segment's mapping, and the
@@ -84,16 +83,14 @@ impl SpscQueue {
 
     /// The segment, if it still is attached.
     fn open_segment(&self) -> Result<&Segment> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(closed(&self.text()));
-        }
+        self.standing.check(&self.name)?;
         Ok(self.segment())
     }
 
     /// Gives the roles up that this process holds, and refuses calls from now on. No thread
     /// is inside.
-    pub fn close(&self) {
-        if self.closed.swap(true, Ordering::Relaxed) {
+    pub fn close(&self, end: End) {
+        if !self.standing.end(end) {
             return;
         }
         self.leave_roles();
@@ -114,7 +111,8 @@ impl SpscQueue {
     #[inline]
     fn enter(&self, role: Role) -> Result<&SpscSide> {
         let side = self.side(role);
-        if !self.holds(side) {
+        // Held: so the handle is open, and what is left to ask is the table.
+        if !self.holds(side) || self.standing.is_destroyed() {
             self.take(role, side)?;
         }
         Ok(side)
@@ -362,7 +360,7 @@ unsafe impl Inherited for SpscQueue {
 
 impl Drop for SpscQueue {
     fn drop(&mut self) {
-        self.close();
+        self.close(End::Closed);
     }
 }
 
@@ -471,7 +469,7 @@ impl Structure for SpscQueue {
             name: name.to_c(),
             segment: NonNull::from(segment),
             watched: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            standing: Standing::new(segment, found),
         };
         queue.check(name, params)?;
         Ok(queue)
