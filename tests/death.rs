@@ -33,8 +33,8 @@ const WATCHED: u64 = 80 << 10;
 struct Image {
     at_step: u64,
     len: u64,
-    /// Bytes, and where they lie.
-    parts: [(u64, Vec<u8>); 2],
+    /// Where the watched bytes lie, and what they are.
+    parts: Vec<(u64, Vec<u8>)>,
 }
 
 /// Where the two parts of the heap lie that the operations here touch.
@@ -44,52 +44,80 @@ fn watched() -> [u64; 2] {
     [0, geometry.table_offset + geometry.high_start()]
 }
 
-fn read_image(name: &Name, at_step: u64) -> Option<Image> {
-    let file = File::open(name.path()).ok()?;
-    let len = file.metadata().ok()?.len();
-    let read = |offset: u64| {
-        let mut bytes = vec![0; WATCHED.min(len.saturating_sub(offset)) as usize];
-        file.read_exact_at(&mut bytes, offset).ok()?;
-        Some((offset, bytes))
-    };
-    let [low, high] = watched().map(read);
-    Some(Image {
-        at_step,
-        len,
-        parts: [low?, high?],
-    })
+/// The watched parts of a file, mapped: comparing them costs little more than the step that
+/// may have changed them.
+struct Watch {
+    len: u64,
+    parts: Vec<(u64, &'static [u8])>,
 }
 
-fn hash(bytes: &[u8]) -> u64 {
-    let words = bytes
-        .chunks_exact(8)
-        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
-    words.fold(0, |hash, word| {
-        (hash ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(31)
-    })
+impl Watch {
+    /// `None` while there is no such file.
+    fn new(name: &Name) -> Option<Self> {
+        let file = File::open(name.path()).ok()?;
+        let len = file.metadata().ok()?.len();
+        let parts = watched().into_iter().filter(|&offset| offset < len);
+        let parts = parts.map(|offset| {
+            let bytes = WATCHED.min(len - offset) as usize;
+            // SAFETY: a new mapping of what the file has; it stays to the end of the test.
+            let part = unsafe {
+                let (read, shared) = (libc::PROT_READ, libc::MAP_SHARED);
+                let fd = std::os::fd::AsRawFd::as_raw_fd(&file);
+                let base = libc::mmap(std::ptr::null_mut(), bytes, read, shared, fd, offset as i64);
+                assert_ne!(base, libc::MAP_FAILED);
+                std::slice::from_raw_parts(base.cast::<u8>(), bytes)
+            };
+            (offset, part)
+        });
+        Some(Self {
+            len,
+            parts: parts.collect(),
+        })
+    }
+
+    fn image(&self, at_step: u64) -> Image {
+        let parts = self.parts.iter();
+        Image {
+            at_step,
+            len: self.len,
+            parts: parts
+                .map(|&(offset, part)| (offset, part.to_vec()))
+                .collect(),
+        }
+    }
+
+    fn shows(&self, image: &Image) -> bool {
+        let parts = self.parts.iter().zip(&image.parts);
+        self.len == image.len && parts.into_iter().all(|(now, then)| now.1 == &then.1[..])
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        for (_, part) in &self.parts {
+            // SAFETY: mapped by `new`, and nobody has the slice any more.
+            unsafe { libc::munmap(part.as_ptr().cast_mut().cast(), part.len()) };
+        }
+    }
 }
 
 /// Executes the victim's work step by step; an image for each point where the file changed.
 fn images_of(name: &Name, mut victim: Stepped) -> Vec<Image> {
-    let mut images: Vec<Image> = read_image(name, 0).into_iter().collect();
-    let state = |image: &Image| {
-        let hashes = image.parts.each_ref().map(|(_, bytes)| hash(bytes));
-        (image.len, hashes)
-    };
-    let mut last = images.first().map(state);
+    let mut images: Vec<Image> = Vec::new();
+    let mut watch = Watch::new(name);
     loop {
-        let alive = victim.step();
-        if let Some(image) = read_image(name, victim.steps) {
-            let now = state(&image);
-            if last != Some(now) {
-                last = Some(now);
-                images.push(image);
-            }
+        if let Some(watch) = &watch
+            && !images.last().is_some_and(|last| watch.shows(last))
+        {
+            images.push(watch.image(victim.steps));
         }
-        if !alive {
+        // A system call may make the file, or change its length.
+        let makes_it = victim.is_at_system_call();
+        if !victim.step() {
             return images;
+        }
+        if makes_it {
+            watch = Watch::new(name);
         }
     }
 }
@@ -110,9 +138,39 @@ fn restore(image: &Image) -> Name {
     name
 }
 
+/// `total_allocated` is what the structures that are there make it.
+fn check_total(at: &Attachment, context: &str) {
+    let segment = at.segment();
+    let table = Table::of(segment).expect("a table");
+    let found: Vec<_> = (0..table.max_entries())
+        .filter_map(|index| table.get(index))
+        .collect();
+    let ends = found.iter().map(|(found, _)| found.offset + found.size);
+    // The next structure of a user's own goes behind the last one in the low part, and what
+    // lies in the high part counts with its payload.
+    let low_end = segment.geometry().high_start();
+    let low = ends.filter(|&end| end <= low_end).max();
+    let low = low.map_or(0, |end| end - segment.geometry().table_size());
+    let high: u64 = found
+        .iter()
+        .filter(|(found, _)| found.offset >= low_end)
+        .map(|(found, _)| found.elem_size * found.num_elem)
+        .sum();
+    let total = table.total_allocated();
+    assert!(
+        low <= total && total < low + high + 64,
+        "{context}: total_allocated is {total} with {low} and {high}"
+    );
+}
+
+/// Whatever happened to the segment: what is there accounts for all of it.
+fn check_accounts(at: &Attachment, context: &str) {
+    check_space(at, context, |at| check_total(at, context));
+}
+
 /// Whatever happened to the segment: names, space and accounts agree, and all of
 /// the payload can be had.
-fn check_accounts(at: &Attachment, context: &str) {
+fn check_space(at: &Attachment, context: &str, more: impl FnOnce(&Attachment)) {
     let segment = at.segment();
     let table = Table::of(segment).expect("a table");
     // Taking the lock finishes what the dead left.
@@ -144,23 +202,7 @@ fn check_accounts(at: &Attachment, context: &str) {
         payload,
         "{context}: payload of {found:?}"
     );
-    // The next structure of a user's own goes behind the last one in the low part, and what
-    // lies in the high part counts with its payload.
-    let low_end = segment.geometry().high_start();
-    let low = extents.iter().filter(|extent| extent.1 <= low_end);
-    let low = low
-        .map(|extent| extent.1 - segment.geometry().table_size())
-        .max();
-    let high: u64 = found
-        .iter()
-        .filter(|(found, _)| found.offset >= low_end)
-        .map(|(found, _)| found.elem_size * found.num_elem)
-        .sum();
-    let total = table.total_allocated();
-    assert!(
-        low.unwrap_or(0) <= total && total < low.unwrap_or(0) + high + 64,
-        "{context}: total_allocated is {total} with {low:?} and {high}"
-    );
+    more(at);
     let rest = SIZE - payload;
     let array = obtain_array(at, "rest", Intent::Create, 1, rest)
         .unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -333,6 +375,53 @@ fn clearing_is_all_or_nothing_wherever_its_author_died() {
     check_each(&images, 4, |name, context| {
         let [_, at] = newcomers(name, context);
         check_accounts(&at, context);
+    });
+}
+
+#[test]
+fn a_destruction_killed_anywhere_is_whole_and_the_space_comes_back() {
+    // Between two others, so that gaps on both sides become one; and a queue, in the other part.
+    pin_to_one_core();
+    let name = Name::new("destroy");
+    let first = open_or_create(&name, SIZE).expect("create");
+    obtain_array(&first, "before", Intent::Create, 8, 100).expect("an array");
+    let victim = Stepped::new(
+        || {
+            let at = open(&name).expect("open");
+            for name in ["left", "middle", "right"] {
+                obtain_array(&at, name, Intent::Create, 8, 20).expect("an array");
+            }
+            obtain_queue(&at, "queue", Intent::Create, 8, 4).expect("a queue");
+            at
+        },
+        |at| {
+            for name in ["left", "right", "middle", "queue", "before"] {
+                at.destroy(name.as_bytes()).expect("destroy");
+            }
+        },
+    );
+    let images = images_of(&name, victim);
+    check_each(&images, 40, |name, context| {
+        let [_, at] = newcomers(name, context);
+        for name in ["before", "left", "middle", "right"] {
+            match obtain_array(&at, name, Intent::Open, 8, 0) {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => panic!("{context}: {error}"),
+            }
+        }
+        check_space(&at, context, |_| {});
+        for name in ["before", "left", "middle", "right", "queue", "rest"] {
+            let _ = at.destroy(name.as_bytes());
+        }
+        let (accounts, geometry) = (&at.segment().header().accounts, at.segment().geometry());
+        let tops = [&accounts.low_top, &accounts.high_top].map(|top| top.load(Relaxed));
+        assert_eq!(
+            tops,
+            [geometry.table_size(), geometry.high_start()],
+            "{context}: space is lost"
+        );
+        let table = Table::of(at.segment()).expect("a table");
+        assert_eq!(table.total_allocated(), 0, "{context}");
     });
 }
 

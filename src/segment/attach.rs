@@ -484,8 +484,7 @@ fn format(name: &Name, file: &OwnedFd, plan: &Geometry, options: &Options) -> Re
     set(&header.max_name_size, plan.max_name_size);
     set(&header.max_entries, plan.max_entries);
     set(&header.options, if plan.committed { COMMITTED } else { 0 });
-    let heap_start = plan.table_size().next_multiple_of(layout::LINE);
-    set(&header.accounts.low_top, heap_start);
+    set(&header.accounts.low_top, plan.table_size());
     set(&header.accounts.high_top, plan.high_start());
     Ok(())
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::raw::{Ref, Region};
-use crate::segment::layout::{Journal, LINE};
+use crate::segment::layout::Journal;
 use crate::segment::{NOBODY, Owner, Segment, TableGuard};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -230,9 +230,8 @@ impl<'a> Locked<'a> {
         clear_entries(&self.table);
         let accounts = &self.segment.header().accounts;
         let geometry = self.segment.geometry();
-        let start = self.table.size().next_multiple_of(LINE);
         accounts.payload_used.store(0, Ordering::Relaxed);
-        accounts.low_top.store(start, Ordering::Relaxed);
+        accounts.low_top.store(self.table.size(), Ordering::Relaxed);
         accounts
             .high_top
             .store(geometry.high_start(), Ordering::Relaxed);

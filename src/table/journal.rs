@@ -152,28 +152,29 @@ pub fn redo(segment: &Segment, table: &Table) -> bool {
 
 fn store(segment: &Segment, table: &Table, word: Word, index: u64, value: u64) {
     let accounts = &segment.header().accounts;
-    let entry = || table.entry(index);
-    let extent = || segment.extents().get(index as usize);
-    // Release: a reader that sees the last store of a change sees all of it.
-    let to = |cell: &AtomicU64| cell.store(value, Ordering::Release);
-    let done = match word {
-        Word::Offset => entry().map(|entry| to(&entry.words.offset)),
-        Word::Size => entry().map(|entry| to(&entry.words.size)),
-        Word::ElemSize => entry().map(|entry| to(&entry.words.elem_size)),
-        Word::NumElem => entry().map(|entry| to(&entry.words.num_elem)),
-        Word::Meta => entry().map(|entry| to(&entry.words.meta)),
-        Word::Start => extent().map(|extent| to(&extent.start)),
-        Word::End => extent().map(|extent| to(&extent.end)),
-        Word::Payload => extent().map(|extent| to(&extent.payload)),
-        Word::Total => extent().map(|extent| to(&extent.total)),
-        Word::Owner => extent().map(|extent| to(&extent.owner)),
-        Word::PayloadUsed => Some(to(&accounts.payload_used)),
-        Word::LowTop => Some(to(&accounts.low_top)),
-        Word::HighTop => Some(to(&accounts.high_top)),
-        Word::TotalAllocated => Some(to(&table.total_allocated)),
+    let entry = table.entry(index);
+    let extent = segment.extents().get(index as usize);
+    let cell: Option<&AtomicU64> = match word {
+        Word::Offset => entry.as_ref().map(|entry| &entry.words.offset),
+        Word::Size => entry.as_ref().map(|entry| &entry.words.size),
+        Word::ElemSize => entry.as_ref().map(|entry| &entry.words.elem_size),
+        Word::NumElem => entry.as_ref().map(|entry| &entry.words.num_elem),
+        Word::Meta => entry.as_ref().map(|entry| &entry.words.meta),
+        Word::Start => extent.map(|extent| &extent.start),
+        Word::End => extent.map(|extent| &extent.end),
+        Word::Payload => extent.map(|extent| &extent.payload),
+        Word::Total => extent.map(|extent| &extent.total),
+        Word::Owner => extent.map(|extent| &extent.owner),
+        Word::PayloadUsed => Some(&accounts.payload_used),
+        Word::LowTop => Some(&accounts.low_top),
+        Word::HighTop => Some(&accounts.high_top),
+        Word::TotalAllocated => Some(&table.total_allocated),
     };
-    // An entry that does not exist: never written by us either.
-    let _ = done;
+    // An entry that does not exist was never written by us either.
+    if let Some(cell) = cell {
+        // Release: a reader that sees the last store of a change sees all of it.
+        cell.store(value, Ordering::Release);
+    }
 }
 
 #[cfg(test)]
