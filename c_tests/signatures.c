@@ -149,6 +149,7 @@ static void every_function_has_its_type(void) {
   SIGNATURE(const char*, shmds_status_str, (shmds_status))
   SIGNATURE(const char*, shmds_last_error, (void))
   SIGNATURE(uint32_t, shmds_version, (void))
+  SIGNATURE(shmds_status, shmds_segment_destroy, (shmds_segment*, const char*))
   SIGNATURE(shmds_status, shmds_segment_find,
             (const shmds_segment*, const char*, shmds_entry_info*))
   SIGNATURE(shmds_status, shmds_segment_entry_at,

@@ -9,7 +9,7 @@
 )]
 
 use memoffset::{offset_of, span_of};
-use shmds::segment::layout::{Accounts, Header, Journal, LINE, Member};
+use shmds::segment::layout::{Accounts, Change, Extent, Header, Journal, LINE, Member};
 use shmds::structures::atomic::Word;
 use shmds::structures::queue::{Header as QueueHeader, Lane, QueueEnds};
 use shmds::structures::ring::{Header as RingHeader, RingReader, RingSide, RingView, RingWriter};
@@ -95,18 +95,21 @@ impl Layout {
 #[test]
 fn a_segments_parts_are_filled_and_their_fields_unbroken() {
     let header = layout!(Header: magic birth layout_version fingerprint size file_size members_offset
-        max_attachments owners_offset table_offset max_name_size max_entries options table_lock
-        journal accounts);
-    header.assert_filled(320, &[104..128, 136..192]);
+        max_attachments extents_offset table_offset max_name_size max_entries options table_lock
+        accounts journal);
+    header.assert_filled(768, &[104..128, 136..192]);
     header.assert_unbroken();
-    header.assert_apart(&["magic", "options", "table_lock", "journal", "accounts"]);
+    header.assert_apart(&["magic", "options", "table_lock", "accounts", "journal"]);
     assert_eq!(header.align, LINE_BYTES);
 
-    let journal =
-        layout!(Journal: entry new_meta old_total old_payload old_top old_offset old_size);
-    journal.assert_filled(LINE_BYTES, &[56..64]);
-    let accounts = layout!(Accounts: payload_used heap_top events);
-    accounts.assert_filled(LINE_BYTES, &[20..64]);
+    let journal = layout!(Journal: count changes);
+    journal.assert_filled(8 * LINE_BYTES, &[8..16]);
+    let change = layout!(Change: word value);
+    change.assert_filled(16, &[]);
+    let extent = layout!(Extent: owner start end payload total);
+    extent.assert_filled(40, &[]);
+    let accounts = layout!(Accounts: payload_used low_top high_top events);
+    accounts.assert_filled(LINE_BYTES, &[28..64]);
     // Four to a line, none on two.
     let member = layout!(Member: generation pid start_time);
     member.assert_filled(16, &[]);

@@ -134,6 +134,7 @@ fn every_function_has_its_type_in_rust() {
         fn shmds_status_str(shmds_status) -> *const c_char;
         fn shmds_last_error() -> *const c_char;
         fn shmds_version() -> u32;
+        fn shmds_segment_destroy(*mut shmds_segment, *const c_char) -> shmds_status;
         fn shmds_segment_find(*const shmds_segment, *const c_char, *mut shmds_entry_info) -> shmds_status;
         fn shmds_segment_entry_at(*const shmds_segment, u32, *mut shmds_entry_info, *mut c_char, usize) -> shmds_status;
         fn shmds_segment_erase(*mut shmds_segment, *const c_char) -> shmds_status;
