@@ -11,6 +11,7 @@
 use memoffset::{offset_of, span_of};
 use shmds::segment::layout::{Accounts, Change, Extent, Header, Journal, LINE, Member};
 use shmds::structures::atomic::Word;
+use shmds::structures::pool::{Header as PoolHeader, Recent};
 use shmds::structures::queue::{Header as QueueHeader, Lane, QueueEnds};
 use shmds::structures::ring::{Header as RingHeader, RingReader, RingSide, RingView, RingWriter};
 use shmds::structures::spsc::{Header as SpscHeader, SpscEnd, SpscSide, SpscView};
@@ -191,4 +192,19 @@ fn what_a_process_knows_of_either_side_of_a_ring_buffer_shares_no_line() {
     view.assert_filled(6 * LINE_BYTES, &[]);
     view.assert_unbroken();
     view.assert_apart(&["slots", "producer", "consumer"]);
+}
+
+#[test]
+fn an_object_pools_header_keeps_what_changes_apart_from_what_does_not() {
+    let header = layout!(PoolHeader: elem_size elem_align capacity words_offset marks_offset
+        summary_offset links_offset objects_offset refused reserved);
+    header.assert_filled(2 * LINE_BYTES, &[]);
+    header.assert_unbroken();
+    header.assert_apart(&["elem_size", "refused"]);
+}
+
+#[test]
+fn no_two_threads_memories_of_a_pool_share_a_line() {
+    let recent = layout!(Recent: word index found_at reserved);
+    recent.assert_filled(LINE_BYTES, &[]);
 }

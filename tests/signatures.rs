@@ -4,6 +4,9 @@
 //! here and there, and a change that nobody meant does not compile.
 
 use shmds::ffi::*;
+use shmds::structures::pool::{
+    PoolPass as shmds_object_pool_pass, PoolView as shmds_object_pool_view,
+};
 use shmds::structures::queue::{Pass as shmds_queue_pass, QueueView as shmds_queue_view};
 use std::ffi::{c_char, c_void};
 use std::path::Path;
@@ -45,6 +48,32 @@ fn every_function_has_its_type_in_rust() {
         fn shmds_atomic_fetch_and(*mut shmds_atomic, u64, *mut u64) -> shmds_status;
         fn shmds_atomic_fetch_or(*mut shmds_atomic, u64, *mut u64) -> shmds_status;
         fn shmds_atomic_fetch_xor(*mut shmds_atomic, u64, *mut u64) -> shmds_status;
+        fn shmds_object_pool_create(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_object_pool) -> shmds_status;
+        fn shmds_object_pool_open(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_object_pool) -> shmds_status;
+        fn shmds_object_pool_open_or_create(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_object_pool) -> shmds_status;
+        fn shmds_object_pool_acquire(*mut shmds_object_pool, *mut u32) -> shmds_status;
+        fn shmds_object_pool_release(*mut shmds_object_pool, u32) -> shmds_status;
+        fn shmds_object_pool_acquire_token(*mut shmds_object_pool, *mut shmds_object_token) -> shmds_status;
+        fn shmds_object_pool_release_token(*mut shmds_object_pool, shmds_object_token) -> shmds_status;
+        fn shmds_object_pool_is_current(*const shmds_object_pool, shmds_object_token) -> bool;
+        fn shmds_object_pool_acquire_batch(*mut shmds_object_pool, *mut u32, usize, *mut usize) -> shmds_status;
+        fn shmds_object_pool_release_batch(*mut shmds_object_pool, *const u32, usize, *mut usize) -> shmds_status;
+        fn shmds_object_pool_disown(*mut shmds_object_pool, u32) -> shmds_status;
+        fn shmds_object_pool_adopt(*mut shmds_object_pool, u32) -> shmds_status;
+        fn shmds_object_pool_owner_alive(*const shmds_object_pool, u32) -> bool;
+        fn shmds_object_pool_reclaim(*mut shmds_object_pool, *mut usize) -> shmds_status;
+        fn shmds_object_pool_num_allocated(*const shmds_object_pool) -> usize;
+        fn shmds_object_pool_empty(*const shmds_object_pool) -> bool;
+        fn shmds_object_pool_full(*const shmds_object_pool) -> bool;
+        fn shmds_object_pool_refused(*const shmds_object_pool) -> u64;
+        fn shmds_object_pool_capacity(*const shmds_object_pool) -> usize;
+        fn shmds_object_pool_elem_size(*const shmds_object_pool) -> usize;
+        fn shmds_object_pool_object(*const shmds_object_pool, u32) -> *mut c_void;
+        fn shmds_object_pool_objects(*const shmds_object_pool) -> *mut c_void;
+        fn shmds_object_pool_name(*const shmds_object_pool) -> *const c_char;
+        fn shmds_object_pool_get_view(*const shmds_object_pool) -> *const shmds_object_pool_view;
+        fn shmds_object_pool_own_pass(*mut shmds_object_pool, *mut shmds_object_pool_pass) -> bool;
+        fn shmds_object_pool_mark(*mut shmds_object_pool, u32) -> shmds_status;
         fn shmds_queue_create(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_queue) -> shmds_status;
         fn shmds_queue_open(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_queue) -> shmds_status;
         fn shmds_queue_open_or_create(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_queue) -> shmds_status;

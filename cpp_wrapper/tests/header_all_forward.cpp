@@ -2,6 +2,7 @@
 #include "posix_shm.h"
 #include "shm_array.h"
 #include "shm_atomic.h"
+#include "shm_object_pool.h"
 #include "shm_queue.h"
 #include "shm_simd_utils.h"
 #include "shm_span.h"

@@ -5,6 +5,10 @@
 
 // The names as the header has them, and the types as the library has them.
 use shmds::ffi::*;
+use shmds::structures::pool::{
+    PoolPass as shmds_object_pool_pass, PoolView as shmds_object_pool_view,
+    Recent as shmds_object_pool_recent,
+};
 use shmds::structures::queue::{
     Pass as shmds_queue_pass, QueueEnds as shmds_queue_ends, QueueParts as shmds_queue_parts,
     QueueView as shmds_queue_view,
