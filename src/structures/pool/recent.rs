@@ -142,7 +142,7 @@ impl Number {
         if let Some((number, _)) = self.0.get() {
             return number;
         }
-        let lowest_free = |taken: u64| (taken != u64::MAX).then_some(taken | (taken + 1));
+        let lowest_free = |taken: u64| (taken != u64::MAX).then(|| taken | (taken + 1));
         // Relaxed: only its being unique matters.
         let taken = TAKEN.fetch_update(Relaxed, Relaxed, lowest_free);
         let number = match taken {
