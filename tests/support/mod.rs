@@ -13,6 +13,7 @@ use shmds::structures::atomic::{self, Atomic};
 use shmds::structures::pool::{self, ObjectPool};
 use shmds::structures::queue::{self, Queue};
 use shmds::structures::ring::{self, RingBuffer};
+use shmds::structures::spsc::{self, SpscQueue};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -114,6 +115,21 @@ pub fn obtain_ring<'a>(
     at.obtain(name.as_bytes(), intent, &params)
 }
 
+pub fn obtain_spsc<'a>(
+    at: &'a Attachment,
+    name: &str,
+    intent: Intent,
+    elem_size: u64,
+    capacity: u64,
+) -> Result<&'a SpscQueue> {
+    let params = spsc::Params {
+        elem_size,
+        elem_align: 0,
+        capacity,
+    };
+    at.obtain(name.as_bytes(), intent, &params)
+}
+
 pub fn obtain_atomic<'a>(
     at: &'a Attachment,
     name: &str,
@@ -144,6 +160,29 @@ pub fn dequeue(queue: &Queue) -> Option<u64> {
     unsafe { queue.dequeue((&raw mut value).cast()) }
         .expect("dequeue")
         .then_some(value)
+}
+
+/// Appends as many of the values as there is room for; how many.
+pub fn push_bulk(queue: &SpscQueue, values: &[u64]) -> Result<u64> {
+    // SAFETY: the queue's elements are 8 bytes; one thread pushes.
+    unsafe { queue.push_bulk(values.as_ptr().cast(), values.len() as u64) }
+}
+
+/// Takes up to `count` of the oldest values.
+pub fn pop_bulk(queue: &SpscQueue, count: usize) -> Result<Vec<u64>> {
+    let mut values = vec![0_u64; count];
+    // SAFETY: the queue's elements are 8 bytes; one thread pops.
+    let popped = unsafe { queue.pop_bulk(values.as_mut_ptr().cast(), count as u64) }?;
+    values.truncate(popped as usize);
+    Ok(values)
+}
+
+pub fn push(queue: &SpscQueue, value: u64) -> bool {
+    push_bulk(queue, &[value]).expect("push") == 1
+}
+
+pub fn pop(queue: &SpscQueue) -> Option<u64> {
+    pop_bulk(queue, 1).expect("pop").pop()
 }
 
 /// A forked process; killed and reaped when dropped.

@@ -1,0 +1,210 @@
+//! The SPSC queue when either side is killed at any instruction, and when its words are
+//! anything at all.
+
+mod support;
+
+use shmds::error::Error;
+use shmds::segment::Intent;
+use shmds::structures::Attachment;
+use shmds::structures::spsc::{Header, SpscQueue};
+use shmds::table::Table;
+use std::fs::{File, OpenOptions};
+use std::mem::offset_of;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+use support::step::{Stepped, pin_to_one_core, points_of_change};
+use support::{
+    Name, Random, fork, obtain_spsc, open, open_or_create, pop, pop_bulk, push, push_bulk,
+};
+
+/// Elements that the queue holds; a bulk of three goes around its end.
+const CAPACITY: u64 = 3;
+
+/// Where the queue's extent begins in the segment's file.
+fn queue_offset(at: &Attachment) -> u64 {
+    let segment = at.segment();
+    let table = Table::of(segment).expect("a table");
+    let (found, _) = table.get(0).expect("the queue's entry");
+    segment.geometry().table_offset + found.offset
+}
+
+/// A queue that went around once and holds the elements 10, 11, ... of that number; the
+/// victim opens it.
+fn with_queue<R>(held: u64, use_it: impl FnOnce(&Name, &Attachment, &SpscQueue) -> R) -> R {
+    let name = Name::new("spsc-death");
+    let at = open_or_create(&name, 1 << 12).expect("create");
+    let queue = obtain_spsc(&at, "q", Intent::Create, 8, CAPACITY).expect("a queue");
+    for value in 0..CAPACITY + 1 {
+        assert!(push(queue, value) && pop(queue) == Some(value));
+    }
+    (0..held).for_each(|number| assert!(push(queue, 10 + number)));
+    queue.leave();
+    use_it(&name, &at, queue)
+}
+
+type Operation = fn(&SpscQueue);
+
+fn victim(name: &Name, operation: Operation) -> Stepped {
+    let prepare = || {
+        let at = Box::leak(Box::new(open(name).expect("open")));
+        obtain_spsc(at, "q", Intent::Open, 8, 0).expect("the queue")
+    };
+    Stepped::new(prepare, operation)
+}
+
+/// Kills a process at each instruction that changed the queue, and before the first and
+/// after the last; a newcomer then finds one of the `outcomes`, and a queue that works.
+fn killed_anywhere(held: u64, operation: Operation, outcomes: &[&[u64]]) {
+    pin_to_one_core();
+    let points = with_queue(held, |name, at, _| {
+        let (file, from) = (File::open(name.path()).expect("open"), queue_offset(at));
+        let bytes = size_of::<Header>() + 8 * CAPACITY as usize;
+        points_of_change(victim(name, operation), || {
+            let mut bytes = vec![0; bytes];
+            file.read_exact_at(&mut bytes, from).expect("read");
+            bytes.chunks_exact(8).fold(0, |hash, word| {
+                let word = u64::from_le_bytes(word.try_into().expect("8 bytes"));
+                (hash ^ word)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    .rotate_left(31)
+            })
+        })
+    });
+    let mut seen = vec![0; outcomes.len()];
+    for &point in &points {
+        with_queue(held, |name, _, queue| {
+            let mut victim = victim(name, operation);
+            victim.step_to(point);
+            victim.kill();
+            let start = Instant::now();
+            let left = pop_bulk(queue, CAPACITY as usize).expect("pop");
+            let outcome = outcomes.iter().position(|outcome| *outcome == left);
+            let outcome = outcome.unwrap_or_else(|| panic!("{left:?} after {point} instructions"));
+            seen[outcome] += 1;
+            for lap in 0..3 {
+                let values: Vec<_> = (lap..lap + CAPACITY).collect();
+                assert_eq!(push_bulk(queue, &values).expect("push"), CAPACITY);
+                assert_eq!(pop_bulk(queue, 9).expect("pop"), values);
+            }
+            assert!(start.elapsed() < Duration::from_secs(5));
+        });
+    }
+    assert!(
+        seen.iter().all(|&times| times > 0),
+        "of {points:?}, outcomes {outcomes:?} came {seen:?} times"
+    );
+}
+
+#[test]
+fn a_killed_push_is_there_as_a_whole_or_not_at_all() {
+    let operation = |queue: &SpscQueue| assert!(push(queue, 12));
+    killed_anywhere(2, operation, &[&[10, 11], &[10, 11, 12]]);
+}
+
+#[test]
+fn a_killed_bulk_push_is_there_as_a_whole_or_not_at_all() {
+    let operation = |queue: &SpscQueue| {
+        assert_eq!(push_bulk(queue, &[20, 21, 22]).expect("push"), 3);
+    };
+    killed_anywhere(0, operation, &[&[], &[20, 21, 22]]);
+}
+
+#[test]
+fn a_killed_pop_took_the_oldest_or_left_it() {
+    let operation = |queue: &SpscQueue| assert_eq!(pop(queue), Some(10));
+    killed_anywhere(3, operation, &[&[10, 11, 12], &[11, 12]]);
+}
+
+#[test]
+fn a_killed_bulk_pop_took_all_or_none() {
+    let operation = |queue: &SpscQueue| {
+        assert_eq!(pop_bulk(queue, 2).expect("pop"), [10, 11]);
+    };
+    killed_anywhere(3, operation, &[&[10, 11, 12], &[12]]);
+}
+
+#[test]
+fn what_was_at_the_front_stays_until_it_is_released() {
+    let look = |queue: &SpscQueue| assert!(queue.front().expect("front").is_some());
+    killed_anywhere(3, look, &[&[10, 11, 12]]);
+    let look_and_release = |queue: &SpscQueue| {
+        assert!(queue.front().expect("front").is_some());
+        queue.release().expect("release");
+    };
+    killed_anywhere(3, look_and_release, &[&[10, 11, 12], &[11, 12]]);
+}
+
+#[test]
+fn a_process_killed_when_leaving_leaves_roles_that_can_be_taken() {
+    let operation = |queue: &SpscQueue| {
+        assert!(push(queue, 12));
+        assert_eq!(pop(queue), Some(10));
+        queue.leave();
+    };
+    killed_anywhere(2, operation, &[&[10, 11], &[10, 11, 12], &[11, 12]]);
+}
+
+#[test]
+fn a_sleeper_survives_a_notifier_that_is_killed_before_it_woke_anybody() {
+    pin_to_one_core();
+    with_queue(0, |name, _, queue| {
+        let sleeper = fork(|| {
+            let mut value = 0_u64;
+            // SAFETY: the queue's elements are 8 bytes; one thread pops.
+            let popped = unsafe { queue.pop_wait((&raw mut value).cast(), 60_000_000_000) };
+            assert!(popped.expect("pop"));
+            assert_eq!(value, 77);
+        });
+        // It sleeps, or will, with its flag up.
+        std::thread::sleep(Duration::from_millis(50));
+        let mut notifier = victim(name, |queue| assert!(push(queue, 77)));
+        while queue.is_empty() {
+            assert!(notifier.step(), "the push ended before it published");
+        }
+        notifier.kill();
+        let start = Instant::now();
+        sleeper.join();
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    });
+}
+
+#[test]
+fn hostile_positions_and_roles_are_a_status() {
+    with_queue(2, |name, at, _| {
+        let file = OpenOptions::new().read(true).write(true).open(name.path());
+        let (file, from) = (file.expect("open"), queue_offset(at));
+        let mut random = Random(7);
+        let words = [
+            offset_of!(Header, tail),
+            offset_of!(Header, head),
+            offset_of!(Header, producer),
+            offset_of!(Header, consumer),
+        ];
+        let mut corrupt = 0;
+        for _ in 0..2000 {
+            for word in words {
+                let value = match random.below(4) {
+                    0 => random.next(),
+                    1 => u64::MAX - random.below(8),
+                    _ => random.below(16),
+                };
+                file.write_all_at(&value.to_le_bytes(), from + word as u64)
+                    .expect("write");
+            }
+            let at = open(name).expect("open");
+            let queue = obtain_spsc(&at, "q", Intent::Open, 8, 0).expect("the queue");
+            let mut judge = |outcome: Result<u64, Error>| match outcome {
+                Ok(count) => assert!(count <= CAPACITY),
+                Err(Error::Role { .. }) => {}
+                Err(Error::Corrupt { .. }) => corrupt += 1,
+                Err(error) => panic!("{error}"),
+            };
+            judge(push_bulk(queue, &[1, 2, 3, 4, 5]));
+            judge(pop_bulk(queue, 5).map(|values| values.len() as u64));
+            judge(queue.front().map(|slot| u64::from(slot.is_some())));
+            assert!(queue.len() <= CAPACITY);
+        }
+        assert!(corrupt > 1000, "{corrupt}");
+    });
+}
