@@ -408,7 +408,8 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
 
   // What cannot be done in line. Not members, and by value, so that callers may keep the handle
   // and the element in registers.
-  [[gnu::noinline]] static bool enqueue_otherwise(shmds_queue* handle, T value) noexcept {
+  [[gnu::noinline]] static bool enqueue_otherwise(shmds_queue* handle,
+                                                  shmds::detail::argument<T> value) noexcept {
     return shmds_queue_enqueue_otherwise_inline(handle, &value, sizeof(T)) == SHMDS_OK;
   }
   [[gnu::noinline]] static std::optional<T> dequeue_otherwise(shmds_queue* handle) noexcept {

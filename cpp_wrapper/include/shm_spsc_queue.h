@@ -266,7 +266,8 @@ class shm_spsc_queue {
 
   // What cannot be done in line. Not members, and by value, so that callers may keep the handle
   // and the element in registers.
-  [[gnu::cold, gnu::noinline]] static bool push_by_call(shmds_spsc_queue* handle, T value) {
+  [[gnu::cold, gnu::noinline]] static bool push_by_call(shmds_spsc_queue* handle,
+                                                        shmds::detail::argument<T> value) {
     return done(shmds_spsc_queue_push(handle, &value), SHMDS_FULL);
   }
   [[gnu::cold, gnu::noinline]] static std::optional<T> pop_by_call(shmds_spsc_queue* handle) {

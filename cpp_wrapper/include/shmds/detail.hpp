@@ -158,6 +158,11 @@ Handle& rebind(Handle& self, const Handle& other) noexcept {
   return *std::construct_at(&self, other);
 }
 
+/// How an element is best handed to a function that is called: by value, in registers;
+/// by reference if its alignment is more than a stack has.
+template <class T>
+using argument = std::conditional_t<alignof(T) <= alignof(std::max_align_t), T, const T&>;
+
 /// Room for a T that the library fills in; T needs no default constructor.
 template <trivially_copyable T>
 union storage {
