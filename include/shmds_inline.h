@@ -229,7 +229,7 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queu
  * closed segment) the words are those of no ring, at which nothing can be done without the library.
  */
 
-/* The slot of a position, if it is in the lap that the side remembers, or begins the next one;
+/** The slot of a position, if it is in the lap that the side remembers, or begins the next one;
  * otherwise no slot. */
 SHMDS_INLINE uint64_t shmds_ring_buffer_index_inline(const shmds_ring_buffer_view* view,
                                                      shmds_ring_buffer_side* side, uint64_t at) {
@@ -241,7 +241,7 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_index_inline(const shmds_ring_buffer_vie
   return index;
 }
 
-/* Wakes those who sleep for what was just stored, if there are any. */
+/** Wakes those who sleep for what was just stored, if there are any. */
 SHMDS_INLINE void shmds_ring_buffer_wake_inline(shmds_ring_buffer* ring,
                                                 const shmds_wait_word* sleepers) {
   /* Not before the store, for the compiler; for the processor, whoever sleeps has seen to it. */
@@ -251,7 +251,7 @@ SHMDS_INLINE void shmds_ring_buffer_wake_inline(shmds_ring_buffer* ring,
   }
 }
 
-/* How many of `count` elements there is room for, as far as can be told without the library. */
+/** How many of `count` elements there is room for, as far as can be told without the library. */
 SHMDS_INLINE uint64_t shmds_ring_buffer_room_inline(const shmds_ring_buffer_view* view,
                                                     shmds_ring_buffer_side* side, uint64_t tail,
                                                     uint64_t count) {
@@ -269,8 +269,8 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_room_inline(const shmds_ring_buffer_view
   return room < count ? room : count;
 }
 
-/* Writes elements, from 1 to the capacity, at the tail. False: nothing done, for somebody died in a
- * write, or the tail is in a lap that the side does not know. */
+/** Writes elements, from 1 to the capacity, at the tail. False: nothing done, for somebody died in
+ * a write, or the tail is in a lap that the side does not know. */
 SHMDS_INLINE bool shmds_ring_buffer_write_inline(shmds_ring_buffer* ring, uint64_t tail,
                                                  const void* elements, uint64_t count,
                                                  size_t elem_size) {
@@ -664,25 +664,29 @@ SHMDS_INLINE shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* e
  * word is then: so a pair of the two waits for no load of that word, which the processor could not
  * serve before the compare-and-swap is over that wrote it. */
 
-/* What the thread remembers of pools: all it uses, in places that the handles' addresses tell, and
+/** What the thread remembers of pools: all it uses, in places that the handles' addresses tell, and
  * a copy of one that it uses often, at an address of its own. */
 typedef struct shmds_object_pool_memory {
+  /** Of the pool used often. */
   shmds_object_pool_pass often;
+  /** Of all pools used, each in its place. */
   shmds_object_pool_pass all[SHMDS_OBJECT_POOL_PLACES];
-  /* Operations on others than the one used often. */
+  /** Operations on others than the one used often. */
   uint64_t others;
 } shmds_object_pool_memory;
 
-/* One in each shared object at least, mostly in each translation unit: all lead to what the library
- * keeps for the thread. */
+/** One in each shared object at least, mostly in each translation unit: all lead to what the
+ * library keeps for the thread. */
 static SHMDS_THREAD_LOCAL shmds_object_pool_memory shmds_object_pool_thread_memory
     __attribute__((unused, aligned(SHMDS_OBJECT_POOL_STRIDE)));
 
 /* An object's word: bit 0 says that it is live, the high half counts its releases. */
+/** @cond macros for this header alone */
 #define SHMDS_OBJECT_LIVE UINT64_C(1)
 #define SHMDS_OBJECT_GENERATION (UINT64_MAX << 32)
+/** @endcond */
 
-/* Acquires the object that the thread released last, if that can be done in line. */
+/** Acquires the object that the thread released last, if that can be done in line. */
 SHMDS_INLINE uint32_t shmds_object_pool_acquire_with_inline(const shmds_object_pool_pass* pass) {
   shmds_object_pool_recent* recent = pass->recent;
   const uint32_t handle = __atomic_load_n(&recent->index, __ATOMIC_RELAXED);
@@ -700,7 +704,7 @@ SHMDS_INLINE uint32_t shmds_object_pool_acquire_with_inline(const shmds_object_p
   return handle;
 }
 
-/* Releases the object that the thread acquired last, if that can be done in line. */
+/** Releases the object that the thread acquired last, if that can be done in line. */
 SHMDS_INLINE bool shmds_object_pool_release_with_inline(shmds_object_pool* pool,
                                                         const shmds_object_pool_pass* pass,
                                                         uint32_t handle) {
@@ -726,7 +730,7 @@ SHMDS_INLINE bool shmds_object_pool_release_with_inline(shmds_object_pool* pool,
   return true;
 }
 
-/* The key by which a thread knows the pool. Another one than before: another pool, a forked child.
+/** The key by which a thread knows the pool. Another one than before: another pool, a forked child.
  */
 SHMDS_INLINE uint64_t shmds_object_pool_key_inline(const shmds_object_pool* pool) {
   const shmds_object_pool_view* view = SHMDS_VIEW_OF(const shmds_object_pool_view, pool);
@@ -754,7 +758,7 @@ SHMDS_INLINE bool shmds_object_pool_try_release_inline(shmds_object_pool* pool, 
          shmds_object_pool_release_with_inline(pool, pass, handle);
 }
 
-/* The thread's pass for a pool that is not the one used often; NULL if there is none, or if the
+/** The thread's pass for a pool that is not the one used often; NULL if there is none, or if the
  * pool is the one used often. */
 SHMDS_INLINE const shmds_object_pool_pass* shmds_object_pool_other_pass_inline(
     shmds_object_pool* pool) {
@@ -776,7 +780,7 @@ SHMDS_INLINE const shmds_object_pool_pass* shmds_object_pool_other_pass_inline(
   return pass;
 }
 
-/* The rest of `shmds_object_pool_acquire_inline`. */
+/** The rest of `shmds_object_pool_acquire_inline`. */
 SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_acquire_otherwise(shmds_object_pool* pool,
                                                                    uint32_t* handle) {
   const shmds_object_pool_pass* pass = shmds_object_pool_other_pass_inline(pool);
@@ -789,7 +793,7 @@ SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_acquire_otherwise(shmds_object_
   return SHMDS_OK;
 }
 
-/* The rest of `shmds_object_pool_release_inline`. */
+/** The rest of `shmds_object_pool_release_inline`. */
 SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_release_otherwise(shmds_object_pool* pool,
                                                                    uint32_t handle) {
   const shmds_object_pool_pass* pass = shmds_object_pool_other_pass_inline(pool);

@@ -13,6 +13,10 @@ use shmds::structures::queue::{
     Pass as shmds_queue_pass, QueueEnds as shmds_queue_ends, QueueParts as shmds_queue_parts,
     QueueView as shmds_queue_view,
 };
+use shmds::structures::ring::{
+    RingReader as shmds_ring_buffer_reader, RingSide as shmds_ring_buffer_side,
+    RingView as shmds_ring_buffer_view, RingWriter as shmds_ring_buffer_writer,
+};
 use shmds::structures::spsc::{
     SpscEnd as shmds_spsc_queue_end, SpscSide as shmds_spsc_queue_side,
     SpscView as shmds_spsc_queue_view,
