@@ -16,12 +16,13 @@ NEED := scripts/need-tools
 JOBS := $(shell nproc 2>/dev/null || echo 1)
 CONFIGURE := cmake -S . -DSHMDS_CARGO_TARGET_DIR=$(CURDIR)/target -DBUILD_TESTING=OFF -B
 BUILD := cmake --build
-C_FAMILY = $(shell find c_tests cpp_wrapper examples tests benches -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp')
+C_FAMILY = $(shell find c_tests cpp_wrapper crash examples tests benches -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp')
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help build install demo header docs format package-test clean bench test test-tools test-format test-lint test-docs \
-        test-rust test-models test-c test-cpp test-package test-demo test-bench
+.PHONY: help build install demo header docs format package-test clean bench crash crash-pairs crash-full \
+        test test-tools test-format test-lint test-docs \
+        test-rust test-models test-c test-cpp test-package test-demo test-bench test-crash
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -45,6 +46,15 @@ bench: build ## what operations cost, beside other queues; BENCH="--only pair"
 	@scripts/bench $(BENCH)
 	@$(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir target/bench
 
+crash: build ## processes killed and stopped inside every operation; CRASH="--only queue/"
+	@scripts/crash matrix $(CRASH)
+
+crash-pairs: build ## two of them at once, at all pairs of instructions
+	@scripts/crash matrix --pairs $(CRASH)
+
+crash-full: build ## at every instruction of long operations too; takes hours
+	@scripts/crash matrix --full $(CRASH)
+
 header: ## include/shmds.h and abi/, made anew from the Rust sources
 	@$(NEED) cargo cc abigail
 	SHMDS_BLESS=1 $(CARGO) test --test header
@@ -60,6 +70,7 @@ format: ## rustfmt and clang-format over all sources
 	$(CARGO) fmt --manifest-path benches/Cargo.toml
 	$(CARGO) fmt --manifest-path c_tests/systest/Cargo.toml
 	$(CARGO) fmt --manifest-path models/Cargo.toml
+	$(CARGO) fmt --manifest-path crash/Cargo.toml
 	$(CLANG_FORMAT) -i $(C_FAMILY)
 
 package-test: build ## all of what a distribution expects: build systems, no network, Debian packages, docs
@@ -73,7 +84,7 @@ package-test: build ## all of what a distribution expects: build systems, no net
 clean: ## removes everything made
 	rm -rf build target
 
-test: test-tools test-format test-lint test-docs test-rust test-models test-c test-cpp test-package test-demo test-bench ## everything
+test: test-tools test-format test-lint test-docs test-rust test-models test-c test-cpp test-package test-demo test-bench test-crash ## everything
 	@$(STEP) "Nothing left in shared memory" scripts/shm-residue check build/shm-before
 	@echo "make test: all steps passed"
 
@@ -86,12 +97,14 @@ test-format:
 	@$(STEP) "rustfmt, benchmarks" $(CARGO) fmt --check --manifest-path benches/Cargo.toml
 	@$(STEP) "rustfmt, systest" $(CARGO) fmt --check --manifest-path c_tests/systest/Cargo.toml
 	@$(STEP) "rustfmt, models" $(CARGO) fmt --check --manifest-path models/Cargo.toml
+	@$(STEP) "rustfmt, crash tests" $(CARGO) fmt --check --manifest-path crash/Cargo.toml
 	@$(STEP) "clang-format" $(CLANG_FORMAT) --dry-run --Werror $(C_FAMILY)
 
 test-lint:
 	@$(STEP) "clippy" $(CARGO) clippy --locked --all-targets -- -D warnings
 	@$(STEP) "clippy, benchmarks" $(CARGO) clippy --locked --manifest-path benches/Cargo.toml --target-dir target/bench --all-targets -- -D warnings
 	@$(STEP) "clippy, models" $(CARGO) clippy --locked --manifest-path models/Cargo.toml --target-dir target/models --all-targets -- -D warnings
+	@$(STEP) "clippy, crash tests" $(CARGO) clippy --locked --manifest-path crash/Cargo.toml --target-dir target/crash --all-targets -- -D warnings
 
 test-docs:
 	@$(STEP) "rustdoc" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --no-deps --document-private-items
@@ -120,3 +133,6 @@ test-demo:
 
 test-bench:
 	@$(STEP) "A slice of the benchmarks" scripts/bench --quick
+
+test-crash:
+	@$(STEP) "A slice of the deaths" scripts/crash matrix --stride 41

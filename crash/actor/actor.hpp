@@ -1,0 +1,197 @@
+// What the processes of the crash tests do: operations by number, on the release library through
+// its C ABI and through the inline paths as this compiler makes them.
+#ifndef SHMDS_CRASH_ACTOR_HPP
+#define SHMDS_CRASH_ACTOR_HPP
+
+#include <shmds_inline.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace crash {
+
+/// What to do; src/op.rs has the same, in the same order.
+enum class Code : uint32_t {
+  // Segment and table.
+  segment_create,
+  segment_open,
+  segment_open_or_create,
+  segment_close,
+  ref_count,
+  info,
+  find,
+  array_create,
+  array_open_or_create,
+  array_open,
+  array_fill,
+  array_check,
+  erase,
+  clear,
+  add_raw,
+  destroy,
+  // Queue.
+  queue_open_or_create,
+  enqueue,
+  dequeue,
+  enqueue_bulk,
+  dequeue_bulk,
+  publish,
+  abandon,
+  take,
+  enqueue_wait,
+  dequeue_wait,
+  queue_size,
+  queue_stale_hints,
+  queue_lanes,
+  queue_slots,
+  // SPSC queue.
+  spsc_open_or_create,
+  push,
+  pop,
+  push_bulk,
+  pop_bulk,
+  front_release,
+  push_wait,
+  pop_wait,
+  leave,
+  spsc_size,
+  // Atomic.
+  atomic_open_or_create,
+  atomic_load,
+  atomic_store,
+  atomic_exchange,
+  atomic_compare_exchange,
+  atomic_fetch_add,
+  // For the harness itself.
+  nothing,
+};
+
+/// Through which code an operation goes.
+enum Path : uint32_t { library = 0, in_line = 1 };
+
+/// Operands and results.
+constexpr size_t most_values = 6;
+
+struct Op {
+  Code code;
+  /// Bit 0: `Path`. Bit 1: through the process's second attachment.
+  uint32_t how;
+  uint64_t a;
+  uint64_t b;
+};
+
+struct Outcome {
+  shmds_status status;
+  uint32_t count;
+  uint64_t values[most_values];
+};
+
+/// The status of an operation that gave an element which nobody put in.
+constexpr shmds_status torn = -1000;
+
+constexpr size_t most_ops = 192;
+
+/// Memory that the harness shares with one process. src/channel.rs has the same.
+struct Channel {
+  /// Futex: 0 idle, 1 work to do, 2 to end.
+  std::atomic<uint32_t> state;
+  /// Number of operations to do.
+  uint32_t count;
+  /// Operations done.
+  std::atomic<uint32_t> done;
+  /// Stop before the next watched call; one more than its index among the operations.
+  uint32_t armed;
+  /// The watched call has returned.
+  std::atomic<uint32_t> ended;
+  uint32_t open_timeout_ms;
+  /// The first operation has begun.
+  std::atomic<uint32_t> started;
+  uint32_t reserved;
+  uint64_t cpu_ns;
+  uint64_t longest_ns;
+  /// How often the process gave the processor up by itself.
+  uint64_t sleeps;
+  char name[64];
+  Op ops[most_ops];
+  Outcome outcomes[most_ops];
+};
+
+/// One attachment, and the structures used through it.
+struct Attachment {
+  shmds_segment* segment;
+  shmds_queue* queue;
+  shmds_spsc_queue* spsc;
+  shmds_atomic* atomic;
+  size_t queue_elem;
+  size_t spsc_elem;
+};
+
+struct Actor {
+  Channel* channel;
+  Attachment attachments[2];
+  Attachment* at;
+};
+
+/// Makes the call, as the one to be stepped through if the harness wants that: a breakpoint
+/// before it, a mark after it, and hardly an instruction more.
+template <class Call>
+inline __attribute__((always_inline)) auto watched(Actor& actor, Call call) {
+  Channel* channel = actor.channel;
+  if (__builtin_expect(channel->armed != 0, 0)) {
+    channel->armed = 0;
+    __asm__ volatile("int3" ::: "memory");
+  }
+  auto result = call();
+  channel->ended.store(1, std::memory_order_release);
+  return result;
+}
+
+/// An element: its first word says the others.
+template <size_t Words>
+struct Element {
+  uint64_t words[Words];
+
+  static Element of(uint64_t value) {
+    Element element;
+    for (size_t index = 0; index < Words; ++index) {
+      element.words[index] = value * (2 * index + 1);
+    }
+    return element;
+  }
+
+  bool whole() const {
+    for (size_t index = 1; index < Words; ++index) {
+      if (words[index] != words[0] * (2 * index + 1)) return false;
+    }
+    return true;
+  }
+
+  /// Puts the value among the results.
+  void report(Outcome& outcome, size_t index) const {
+    outcome.values[index] = words[0];
+    if (!whole()) outcome.status = torn;
+  }
+};
+
+/// Calls `use` with the number of words of an element as a constant.
+template <class Use>
+inline __attribute__((always_inline)) void with_words(size_t elem_size, Use use) {
+  switch (elem_size) {
+    case 8:
+      return use(std::integral_constant<size_t, 1>{});
+    case 24:
+      return use(std::integral_constant<size_t, 3>{});
+    default:
+      return use(std::integral_constant<size_t, 8>{});
+  }
+}
+
+void on_segment(Actor& actor, const Op& op, Outcome& outcome);
+void on_queue(Actor& actor, const Op& op, Outcome& outcome);
+void on_spsc(Actor& actor, const Op& op, Outcome& outcome);
+void on_atomic(Actor& actor, const Op& op, Outcome& outcome);
+
+}  // namespace crash
+
+#endif

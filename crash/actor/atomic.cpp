@@ -1,0 +1,40 @@
+// Operations on the atomic.
+#include "actor.hpp"
+
+namespace crash {
+
+void on_atomic(Actor& actor, const Op& op, Outcome& outcome) {
+  Attachment& at = *actor.at;
+  shmds_atomic* atomic = at.atomic;
+  uint64_t value = op.a;
+  switch (op.code) {
+    case Code::atomic_open_or_create:
+      outcome.status = watched(actor, [&] {
+        return shmds_atomic_open_or_create(at.segment, "atomic", 8, &value, &at.atomic);
+      });
+      return;
+    case Code::atomic_load:
+      outcome.status = watched(actor, [&] { return shmds_atomic_load(atomic, &value); });
+      break;
+    case Code::atomic_store:
+      outcome.status = watched(actor, [&] { return shmds_atomic_store(atomic, value); });
+      break;
+    case Code::atomic_exchange:
+      outcome.status = watched(actor, [&] { return shmds_atomic_exchange(atomic, op.a, &value); });
+      break;
+    case Code::atomic_compare_exchange: {
+      bool exchanged = false;
+      outcome.status = watched(actor, [&] {
+        return shmds_atomic_compare_exchange(atomic, op.a, op.b, &value, &exchanged);
+      });
+      outcome.count = exchanged;
+      break;
+    }
+    default:
+      outcome.status = watched(actor, [&] { return shmds_atomic_fetch_add(atomic, op.a, &value); });
+      break;
+  }
+  outcome.values[0] = value;
+}
+
+}  // namespace crash

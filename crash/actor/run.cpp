@@ -1,0 +1,60 @@
+// The loop of a process: takes operations from its channel and does them.
+#include <sys/resource.h>
+#include <time.h>
+
+#include "actor.hpp"
+
+namespace crash {
+namespace {
+
+uint64_t now(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+uint64_t sleeps() {
+  rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return static_cast<uint64_t>(usage.ru_nvcsw);
+}
+
+void act(Actor& actor, const Op& op, Outcome& outcome) {
+  actor.at = &actor.attachments[op.how >> 1 & 1];
+  outcome = Outcome{};
+  if (op.code < Code::queue_open_or_create) return on_segment(actor, op, outcome);
+  if (op.code < Code::spsc_open_or_create) return on_queue(actor, op, outcome);
+  if (op.code < Code::atomic_open_or_create) return on_spsc(actor, op, outcome);
+  if (op.code < Code::nothing) return on_atomic(actor, op, outcome);
+}
+
+}  // namespace
+}  // namespace crash
+
+extern "C" crash::Actor* crash_actor(crash::Channel* channel) {
+  return new crash::Actor{channel, {}, nullptr};
+}
+
+/// Does all operations of the channel; the operation `armed - 1` is the one to be stepped through.
+extern "C" void crash_run(crash::Actor* actor) {
+  using namespace crash;
+  Channel* channel = actor->channel;
+  const uint32_t victim = channel->armed;
+  channel->armed = 0;
+  const uint64_t sleeps_before = sleeps();
+  const uint64_t cpu_before = now(CLOCK_THREAD_CPUTIME_ID);
+  uint64_t longest = 0;
+  channel->started.store(1, std::memory_order_release);
+  uint64_t start = now(CLOCK_MONOTONIC);
+  for (uint32_t index = 0; index < channel->count; ++index) {
+    channel->armed = index + 1 == victim ? victim : 0;
+    act(*actor, channel->ops[index], channel->outcomes[index]);
+    channel->done.store(index + 1, std::memory_order_release);
+    const uint64_t end = now(CLOCK_MONOTONIC);
+    longest = end - start > longest ? end - start : longest;
+    start = end;
+  }
+  channel->longest_ns = longest;
+  channel->cpu_ns = now(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
+  channel->sleeps = sleeps() - sleeps_before;
+}

@@ -1,0 +1,64 @@
+//! The atomic: one instruction does it, and nothing may be left around it.
+
+use super::{attached, op, task};
+use crate::model::AtomicModel;
+use crate::op::{Code, Op, Task, Who};
+use crate::scenario::{Grain, Scenario};
+
+const OPEN: Op = Op::new(Code::AtomicOpenOrCreate, 7, 0);
+
+fn workload(first: u64) -> Vec<Task> {
+    vec![
+        task(Who::A, Code::AtomicLoad, 0, 0),
+        task(Who::B, Code::AtomicFetchAdd, first, 0),
+        task(Who::A, Code::AtomicExchange, first, 0),
+        task(Who::B, Code::AtomicCompareExchange, first, first + 1),
+        task(Who::A, Code::AtomicStore, first + 2, 0),
+        task(Who::B, Code::AtomicLoad, 0, 0),
+    ]
+}
+
+fn scenario(operation: &'static str, victim: Op) -> Scenario {
+    let mut setup = attached(Some(OPEN), &[Who::Victim]);
+    setup.push(task(Who::A, Code::AtomicStore, 50, 0));
+    let recovered = workload(900);
+    Scenario {
+        structure: "atomic",
+        operation,
+        state: "8 bytes".into(),
+        path: "library",
+        grain: Grain::Instructions,
+        setup,
+        op: victim,
+        earlier: None,
+        arrival: Vec::new(),
+        second: None,
+        sleeper: None,
+        stopped: workload(300),
+        resumed: workload(500),
+        dead: workload(600),
+        recovered,
+        audit: vec![task(Who::A, Code::Info, 0, 0)],
+        may_wait: false,
+        model: Box::new(AtomicModel(7)),
+    }
+}
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        scenario("load", op(Code::AtomicLoad, 0, 0)),
+        scenario("store", op(Code::AtomicStore, 200, 0)),
+        scenario("exchange", op(Code::AtomicExchange, 200, 0)),
+        scenario("compare_exchange", op(Code::AtomicCompareExchange, 50, 200)),
+        scenario("fetch_add", op(Code::AtomicFetchAdd, 200, 0)),
+    ]
+}
+
+pub fn pairs() -> Vec<Scenario> {
+    let mut pair = scenario("fetch_add, exchange", op(Code::AtomicFetchAdd, 200, 0));
+    let mut setup = attached(Some(OPEN), &[Who::Victim, Who::Second]);
+    setup.push(task(Who::A, Code::AtomicStore, 50, 0));
+    pair.setup = setup;
+    pair.second = Some(op(Code::AtomicExchange, 250, 0));
+    vec![pair]
+}

@@ -1,0 +1,56 @@
+//! The scenarios: every operation of every structure, in its states.
+
+mod atomic;
+mod queue;
+mod segment;
+mod spsc;
+
+use crate::op::{Code, Op, Task, Who};
+use crate::scenario::Scenario;
+
+/// Payload of a segment, in bytes.
+const SIZE: u64 = 4096;
+
+/// Long enough that what waits so long has been given what it waits for.
+const PATIENTLY: u64 = 8_000_000_000;
+
+/// All scenarios for one victim.
+pub fn all() -> Vec<Scenario> {
+    let mut all = queue::scenarios();
+    all.extend(spsc::scenarios());
+    all.extend(atomic::scenarios());
+    all.extend(segment::scenarios());
+    all
+}
+
+/// The scenarios for two victims.
+pub fn pairs() -> Vec<Scenario> {
+    let mut all = queue::pairs();
+    all.extend(spsc::pairs());
+    all.extend(atomic::pairs());
+    all
+}
+
+fn op(code: Code, a: u64, b: u64) -> Op {
+    Op::new(code, a, b)
+}
+
+fn task(who: Who, code: Code, a: u64, b: u64) -> Task {
+    (who, Op::new(code, a, b))
+}
+
+/// Attachment slots: with a newcomer that takes two there is no free one once the victim is dead.
+fn slots(victims: &[Who]) -> u64 {
+    3 + victims.len() as u64
+}
+
+/// A makes the segment; B and the victims attach; each opens the structure with `open`.
+fn attached(open: Option<Op>, victims: &[Who]) -> Vec<Task> {
+    let mut tasks = vec![task(Who::A, Code::SegmentCreate, SIZE, slots(victims))];
+    tasks.extend(open.map(|open| (Who::A, open)));
+    for &who in [Who::B].iter().chain(victims) {
+        tasks.push(task(who, Code::SegmentOpen, 0, 0));
+        tasks.extend(open.map(|open| (who, open)));
+    }
+    tasks
+}

@@ -1,0 +1,275 @@
+//! A process under ptrace: brought to a point of an operation, and stopped there.
+
+use crate::channel::Process;
+use crate::watch::Watch;
+use std::time::Duration;
+
+/// How often a process has to be seen asleep in a system call before it counts as such.
+const LOOKS: u32 = 5;
+
+/// A point of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum At {
+    /// After so many instructions.
+    Instruction(u64),
+    /// After so many system calls, and so many changes of the segment after those.
+    Event { calls: u64, changes: u64 },
+    /// Asleep in the system call after so many.
+    Asleep { calls: u64 },
+    /// After it has returned.
+    End,
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Instruction(count) => write!(f, "{count}"),
+            Self::Event { calls, changes } => write!(f, "{calls}+{changes}"),
+            Self::Asleep { calls } => write!(f, "{calls}z"),
+            Self::End => write!(f, "end"),
+        }
+    }
+}
+
+impl std::str::FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| -> Result<u64, String> {
+            text.parse()
+                .map_err(|_| format!("\"{text}\" is no number of a point"))
+        };
+        if text == "end" {
+            return Ok(Self::End);
+        }
+        if let Some((calls, changes)) = text.split_once('+') {
+            let (calls, changes) = (number(calls)?, number(changes)?);
+            return Ok(Self::Event { calls, changes });
+        }
+        if let Some(calls) = text.strip_suffix('z') {
+            let calls = number(calls)?;
+            return Ok(Self::Asleep { calls });
+        }
+        Ok(Self::Instruction(number(text)?))
+    }
+}
+
+/// Where a process has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reached {
+    /// Stopped in the operation.
+    Inside,
+    /// Stopped, the operation has returned.
+    End,
+    /// Still running: asleep in a system call.
+    Asleep,
+}
+
+fn ptrace(request: libc::c_uint, pid: libc::pid_t, data: usize) -> libc::c_long {
+    let (null, data) = (
+        std::ptr::null_mut::<libc::c_void>(),
+        data as *mut libc::c_void,
+    );
+    // SAFETY: our own child, stopped.
+    unsafe { libc::ptrace(request, pid, null, data) }
+}
+
+/// Keeps this process, and those it forks, on one core: a step then costs a context switch
+/// instead of a wake-up across cores.
+pub fn pin(core: usize) {
+    // SAFETY: a valid set for this thread.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
+    }
+}
+
+/// Waits for the stop before the watched call.
+pub fn await_start(process: &mut Process) {
+    let status = process.wait(0).expect("a traced process");
+    assert!(
+        libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == libc::SIGTRAP,
+        "not stopped before the call: {status:#x}"
+    );
+    let options = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
+    ptrace(libc::PTRACE_SETOPTIONS, process.pid, options as usize);
+}
+
+/// Lets it go on, untraced.
+pub fn release(process: &Process) {
+    ptrace(libc::PTRACE_DETACH, process.pid, 0);
+    // One who was stopped in its sleep may have woken up by itself before the signal came.
+    process.signal(libc::SIGCONT);
+}
+
+/// Stops a process that is asleep in a system call.
+pub fn stop_sleeper(process: &mut Process) {
+    process.signal(libc::SIGSTOP);
+    process.wait(0);
+}
+
+fn resume(process: &mut Process, request: libc::c_uint) {
+    assert_eq!(ptrace(request, process.pid, 0), 0, "let a victim go on");
+}
+
+fn check(status: libc::c_int) {
+    assert!(
+        libc::WIFSTOPPED(status) && matches!(libc::WSTOPSIG(status) & 0x7f, libc::SIGTRAP),
+        "a victim came to harm by itself: {status:#x}"
+    );
+}
+
+/// Executes one instruction.
+pub fn step(process: &mut Process) {
+    resume(process, libc::PTRACE_SINGLESTEP);
+    check(process.wait(0).expect("a traced process"));
+}
+
+/// The same for a system call, in which it may fall asleep; whether it came out of it.
+fn step_or_sleep(process: &mut Process, request: libc::c_uint) -> bool {
+    resume(process, request);
+    let mut seen_asleep = 0;
+    while seen_asleep < LOOKS {
+        if let Some(status) = process.wait(libc::WNOHANG) {
+            check(status);
+            return true;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+        seen_asleep = if process.is_asleep() {
+            seen_asleep + 1
+        } else {
+            0
+        };
+    }
+    false
+}
+
+/// Whether its next instruction is a system call.
+fn is_at_call(process: &Process) -> bool {
+    const SYSCALL: libc::c_long = 0x050f;
+    let null = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: all zero is valid; our own child, stopped.
+    let word = unsafe {
+        let mut registers: libc::user_regs_struct = std::mem::zeroed();
+        let into = (&raw mut registers).cast::<libc::c_void>();
+        libc::ptrace(libc::PTRACE_GETREGS, process.pid, null, into);
+        let next = registers.rip as *mut libc::c_void;
+        libc::ptrace(libc::PTRACE_PEEKTEXT, process.pid, next, null)
+    };
+    word & 0xffff == SYSCALL
+}
+
+/// Runs it to the end of so many system calls, at full speed.
+fn run_calls(process: &mut Process, calls: u64) -> Reached {
+    for _ in 0..2 * calls {
+        if !step_or_sleep(process, libc::PTRACE_SYSCALL) {
+            return Reached::Asleep;
+        }
+        if process.has_ended() {
+            return Reached::End;
+        }
+    }
+    Reached::Inside
+}
+
+/// Brings it from the start of its operation to a point.
+pub fn reach(process: &mut Process, at: At, watch: &mut Watch) -> Reached {
+    match at {
+        At::Instruction(count) => {
+            for _ in 0..count {
+                step(process);
+                if process.has_ended() {
+                    return Reached::End;
+                }
+            }
+            Reached::Inside
+        }
+        At::Event { calls, changes } => {
+            match run_calls(process, calls) {
+                Reached::Inside => {}
+                other => return other,
+            }
+            watch.look();
+            for _ in 0..changes {
+                loop {
+                    // Not into another call: then what was asked for does not happen this time.
+                    if is_at_call(process) {
+                        return Reached::Inside;
+                    }
+                    step(process);
+                    if process.has_ended() {
+                        return Reached::End;
+                    }
+                    if watch.look() {
+                        break;
+                    }
+                }
+            }
+            Reached::Inside
+        }
+        At::Asleep { calls } => match run_calls(process, calls) {
+            Reached::Inside => {
+                step_or_sleep(process, libc::PTRACE_SYSCALL);
+                if step_or_sleep(process, libc::PTRACE_SYSCALL) {
+                    Reached::Inside
+                } else {
+                    Reached::Asleep
+                }
+            }
+            other => other,
+        },
+        At::End => loop {
+            step(process);
+            if process.has_ended() {
+                return Reached::End;
+            }
+        },
+    }
+}
+
+/// What a whole operation consists of.
+#[derive(Clone, Default, Debug)]
+pub struct Survey {
+    /// Instructions from the call to its return, or to its first sleep.
+    pub instructions: u64,
+    /// One point in each class between two changes of the segment or system calls.
+    pub events: Vec<At>,
+    /// Instructions while the table was locked, while a name was being initialised, and while
+    /// the segment was.
+    pub critical: [u64; 3],
+}
+
+/// Steps through a whole operation.
+pub fn survey(process: &mut Process, watch: &mut Watch, thorough: bool) -> Survey {
+    let mut survey = Survey::default();
+    let (mut calls, mut changes) = (0, 0);
+    if thorough {
+        watch.look();
+        survey.events.push(At::Event { calls, changes });
+    }
+    while !process.has_ended() {
+        if thorough && is_at_call(process) {
+            if !step_or_sleep(process, libc::PTRACE_SINGLESTEP) {
+                survey.events.push(At::Asleep { calls });
+                return survey;
+            }
+            (calls, changes) = (calls + 1, 0);
+            watch.look();
+            survey.events.push(At::Event { calls, changes });
+        } else {
+            step(process);
+            if thorough && watch.look() {
+                changes += 1;
+                survey.events.push(At::Event { calls, changes });
+            }
+        }
+        if thorough {
+            for (count, holds) in survey.critical.iter_mut().zip(watch.critical()) {
+                *count += u64::from(holds);
+            }
+        }
+        survey.instructions += 1;
+    }
+    survey
+}
