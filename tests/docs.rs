@@ -15,6 +15,7 @@ use shmds::structures::queue::{
     Header as QueueHeader, Lane, Plan, PlanError, QueueEnds, RingParams,
 };
 use shmds::structures::ring::{Header as RingHeader, RingReader, RingWriter};
+use shmds::structures::spsc::{self, SpscEnd};
 use shmds::table::{Fields, Found, Kind, Place, State, Table};
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -23,7 +24,8 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::time::Duration;
 use support::{
-    Name, enqueue, obtain_array, obtain_atomic, obtain_pool, obtain_queue, obtain_ring, sized,
+    Name, enqueue, obtain_array, obtain_atomic, obtain_pool, obtain_queue, obtain_ring,
+    obtain_spsc, sized,
 };
 
 const ATTACHMENTS: u64 = 256;
@@ -134,6 +136,11 @@ fn the_layout_types_are_as_documented() {
     }
     let queue = [&queue[..], &ends].concat();
     check_fields("### Queue header", &queue, size_of::<QueueHeader>());
+    let spsc = fields!(spsc::Header: elem_size elem_align capacity slots_offset tail head producer
+        consumer);
+    check_fields("### SPSC queue header", &spsc, size_of::<spsc::Header>());
+    let end = fields!(SpscEnd: position waiters);
+    check_fields("### SPSC queue end", &end, size_of::<SpscEnd>());
     let pool = fields!(pool::Header: elem_size elem_align capacity words_offset marks_offset
         summary_offset links_offset objects_offset refused);
     check_fields("### Pool header", &pool, size_of::<pool::Header>());
@@ -164,7 +171,7 @@ fn the_constants_are_as_documented() {
         size_of::<Word>(),
         size_of::<QueueHeader>(),
         size_of::<Lane>(),
-        size_of::<shmds::structures::spsc::Header>(),
+        size_of::<spsc::Header>(),
         size_of::<pool::Header>(),
         size_of::<shmds::structures::ring::Header>(),
     ];
@@ -335,6 +342,7 @@ fn the_bits_of_an_entry_are_as_documented() {
         ("array", Kind::Array),
         ("atomic", Kind::Atomic),
         ("queue", Kind::Queue),
+        ("spsc", Kind::SpscQueue),
         ("pool", Kind::ObjectPool),
         ("ring", Kind::RingBuffer),
     ];
@@ -371,6 +379,7 @@ fn the_bits_of_an_entry_are_as_documented() {
     obtain_queue(&at, "queue", create, 8, 4).expect("queue");
     obtain_pool(&at, "pool", create, 8, 4).expect("pool");
     obtain_ring(&at, "ring", create, 8, 4).expect("ring buffer");
+    obtain_spsc(&at, "spsc", create, 8, 4).expect("SPSC queue");
     let place = Place::Segment(at.segment());
     place.add(b"raw", Fields::default()).expect("raw");
     let fields = bits("### Entry meta");
@@ -665,6 +674,7 @@ fn the_overhead_of_a_structure_is_as_documented() {
                 "atomic" => drop(obtain_atomic(&at, &what, create, 0)),
                 "queue" => drop(obtain_queue(&at, &what, create, elem_size, num_elem)),
                 "pool" => drop(obtain_pool(&at, &what, create, elem_size, num_elem)),
+                "SPSC queue" => drop(obtain_spsc(&at, &what, create, elem_size, num_elem)),
                 "ring buffer" => drop(obtain_ring(&at, &what, create, elem_size, num_elem)),
                 other => panic!("{other}: no such structure"),
             }
@@ -684,7 +694,7 @@ fn the_overhead_of_a_structure_is_as_documented() {
                 let end = rounded.iter().sum::<u64>() + payload;
                 assert_eq!(end.next_multiple_of(64), extent);
             }
-            if row[0] == "ring buffer" {
+            if ["ring buffer", "SPSC queue"].contains(&&*row[0]) {
                 let end = 384 + num_elem * elem_size;
                 assert_eq!(end.next_multiple_of(64), extent, "the formula in the text");
             }
