@@ -44,6 +44,7 @@ demo: ## a producer and two consumers, in C++ and in C, around one segment; DEMO
 bench: build ## what operations cost, beside other queues; BENCH="--only pair"
 	@$(NEED) clang boost
 	@scripts/bench $(BENCH)
+	@scripts/bench-arrays
 	@$(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir target/bench
 
 crash: build ## processes killed and stopped inside every operation; CRASH="--only queue/"
@@ -80,6 +81,15 @@ package-test: build ## all of what a distribution expects: build systems, no net
 	@$(STEP) "Header against library, type by type" scripts/test-systest
 	@scripts/package-test full
 	@echo "make package-test: all steps passed"
+
+.PHONY: headers-matrix headers-gcc14
+headers-matrix: build ## the C++ headers, one by one, under g++, clang 16, 19 and 22
+	@$(NEED) cxx clang clang-16 clang-22
+	@$(STEP) "Headers" scripts/test-headers g++ clang++-16 $(CLANGXX) clang++-22
+
+headers-gcc14: build ## the same under g++ 14, in a Debian 13 below build/ (root, 0.6 GB)
+	@$(NEED) debootstrap
+	@$(STEP) "Headers under g++ 14" scripts/test-headers-gcc14
 
 clean: ## removes everything made
 	rm -rf build target
@@ -121,6 +131,7 @@ test-c:
 		env SHMDS_LIBRARY_DIR=$(CURDIR)/build/release/lib $(CARGO) test --locked --test c_abi
 
 test-cpp:
+	@$(STEP) "C++ headers, one by one" scripts/test-headers g++ $(CLANGXX)
 	@$(STEP) "C++ tests with g++" scripts/test-cpp build/test-gcc g++
 	@$(STEP) "C++ tests with $(CLANGXX)" scripts/test-cpp build/test-clang $(CLANGXX)
 
