@@ -25,7 +25,7 @@ MAKEFLAGS += --no-print-directory
         test-rust test-models test-c test-cpp test-package test-demo test-bench test-crash
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 build: ## the library, in build/release/lib
 	@$(NEED) cargo cxx cmake
