@@ -195,38 +195,6 @@ static void every_function_has_its_type(void) {
   SIGNATURE(shmds_status, shmds_table_clear, (void*, size_t, size_t))
   SIGNATURE(size_t, shmds_table_count, (const void*, size_t, size_t))
   SIGNATURE(uint64_t, shmds_table_total_allocated, (const void*, size_t, size_t))
-  SIGNATURE(shmds_status, shmds_object_pool_create,
-            (shmds_segment*, const char*, size_t, size_t, size_t, shmds_object_pool**))
-  SIGNATURE(shmds_status, shmds_object_pool_open,
-            (shmds_segment*, const char*, size_t, size_t, size_t, shmds_object_pool**))
-  SIGNATURE(shmds_status, shmds_object_pool_open_or_create,
-            (shmds_segment*, const char*, size_t, size_t, size_t, shmds_object_pool**))
-  SIGNATURE(shmds_status, shmds_object_pool_acquire, (shmds_object_pool*, uint32_t*))
-  SIGNATURE(shmds_status, shmds_object_pool_release, (shmds_object_pool*, uint32_t))
-  SIGNATURE(shmds_status, shmds_object_pool_acquire_token,
-            (shmds_object_pool*, shmds_object_token*))
-  SIGNATURE(shmds_status, shmds_object_pool_release_token, (shmds_object_pool*, shmds_object_token))
-  SIGNATURE(bool, shmds_object_pool_is_current, (const shmds_object_pool*, shmds_object_token))
-  SIGNATURE(shmds_status, shmds_object_pool_acquire_batch,
-            (shmds_object_pool*, uint32_t*, size_t, size_t*))
-  SIGNATURE(shmds_status, shmds_object_pool_release_batch,
-            (shmds_object_pool*, const uint32_t*, size_t, size_t*))
-  SIGNATURE(shmds_status, shmds_object_pool_disown, (shmds_object_pool*, uint32_t))
-  SIGNATURE(shmds_status, shmds_object_pool_adopt, (shmds_object_pool*, uint32_t))
-  SIGNATURE(bool, shmds_object_pool_owner_alive, (const shmds_object_pool*, uint32_t))
-  SIGNATURE(shmds_status, shmds_object_pool_reclaim, (shmds_object_pool*, size_t*))
-  SIGNATURE(size_t, shmds_object_pool_num_allocated, (const shmds_object_pool*))
-  SIGNATURE(bool, shmds_object_pool_empty, (const shmds_object_pool*))
-  SIGNATURE(bool, shmds_object_pool_full, (const shmds_object_pool*))
-  SIGNATURE(uint64_t, shmds_object_pool_refused, (const shmds_object_pool*))
-  SIGNATURE(size_t, shmds_object_pool_capacity, (const shmds_object_pool*))
-  SIGNATURE(size_t, shmds_object_pool_elem_size, (const shmds_object_pool*))
-  SIGNATURE(void*, shmds_object_pool_object, (const shmds_object_pool*, uint32_t))
-  SIGNATURE(void*, shmds_object_pool_objects, (const shmds_object_pool*))
-  SIGNATURE(const char*, shmds_object_pool_name, (const shmds_object_pool*))
-  SIGNATURE(const shmds_object_pool_view*, shmds_object_pool_get_view, (const shmds_object_pool*))
-  SIGNATURE(bool, shmds_object_pool_own_pass, (shmds_object_pool*, shmds_object_pool_pass*))
-  SIGNATURE(shmds_status, shmds_object_pool_mark, (shmds_object_pool*, uint32_t))
 }
 
 int main(void) {

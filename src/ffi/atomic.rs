@@ -41,6 +41,7 @@ unsafe fn params(elem_size: usize, initial: *const c_void) -> Params {
 /// # Safety
 ///
 /// `atomic` is NULL or open.
+#[inline]
 unsafe fn required<'a>(atomic: *const shmds_atomic) -> Result<&'a Atomic> {
     // SAFETY: as promised to us.
     unsafe { structure::<Atomic, _>(atomic) }.ok_or_else(|| null("atomic"))

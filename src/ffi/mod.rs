@@ -34,6 +34,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the body of an exported function: errors and panics become a status and
 /// a sentence for `shmds_last_error`.
+#[inline(always)]
 fn boundary(body: impl FnOnce() -> Result<shmds_status>) -> shmds_status {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(status)) => status,
@@ -44,6 +45,7 @@ fn boundary(body: impl FnOnce() -> Result<shmds_status>) -> shmds_status {
 
 /// Runs the body of an exported function that returns a value, or `fallback`
 /// when there is none.
+#[inline(always)]
 fn getter<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
     catch_unwind(AssertUnwindSafe(body))
         .ok()
@@ -56,6 +58,7 @@ fn getter<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
 /// # Safety
 ///
 /// `pointer` is NULL, or valid for the duration of the call.
+#[inline]
 unsafe fn object<'a, T>(pointer: *const T, argument: &str) -> Result<&'a T> {
     // SAFETY: NULL or valid, says the caller.
     unsafe { pointer.as_ref() }.ok_or_else(|| null(argument))
@@ -66,6 +69,7 @@ unsafe fn object<'a, T>(pointer: *const T, argument: &str) -> Result<&'a T> {
 /// # Safety
 ///
 /// `pointer` is NULL, or valid for writing for the duration of the call.
+#[inline]
 unsafe fn output<'a, T>(pointer: *mut T, argument: &str) -> Result<&'a mut MaybeUninit<T>> {
     // SAFETY: NULL or valid, says the caller.
     unsafe { pointer.cast::<MaybeUninit<T>>().as_mut() }.ok_or_else(|| null(argument))

@@ -637,6 +637,7 @@ pub unsafe extern "C" fn shmds_object_pool_mark(
 /// # Safety
 ///
 /// `pool` is NULL or open.
+#[inline]
 unsafe fn open<'a>(pool: *const shmds_object_pool) -> Result<&'a ObjectPool> {
     // SAFETY: as promised to us.
     unsafe { structure::<ObjectPool, _>(pool) }.ok_or_else(|| null("pool"))

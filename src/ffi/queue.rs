@@ -501,6 +501,7 @@ unsafe fn held<'a>(slot: *mut shmds_queue_slot) -> Result<&'a mut shmds_queue_sl
 /// # Safety
 ///
 /// `queue` is NULL or open.
+#[inline]
 unsafe fn required<'a>(queue: *const shmds_queue) -> Result<&'a Queue> {
     // SAFETY: as promised to us.
     unsafe { structure::<Queue, _>(queue) }.ok_or_else(|| null("queue"))

@@ -80,6 +80,7 @@ fn params(elem_size: usize, elem_align: usize, capacity: usize, flags: u32) -> P
 /// # Safety
 ///
 /// `ring` is NULL or open.
+#[inline]
 unsafe fn open<'a>(ring: *const shmds_ring_buffer) -> Result<&'a RingBuffer> {
     // SAFETY: as promised to us.
     unsafe { structure::<RingBuffer, _>(ring) }.ok_or_else(|| null("ring"))

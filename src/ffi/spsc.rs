@@ -51,6 +51,7 @@ fn params(elem_size: usize, elem_align: usize, capacity: usize) -> Params {
 /// # Safety
 ///
 /// `queue` is NULL or open.
+#[inline]
 unsafe fn open<'a>(queue: *const shmds_spsc_queue) -> Result<&'a SpscQueue> {
     // SAFETY: as promised to us.
     unsafe { structure::<SpscQueue, _>(queue) }.ok_or_else(|| null("queue"))

@@ -99,6 +99,7 @@ impl Atomic {
     }
 
     /// An error if there is no value any more at that address.
+    #[inline]
     pub fn ensure_usable(&self) -> Result<()> {
         self.standing.check(&self.name)
     }
@@ -108,6 +109,7 @@ impl Atomic {
         self.standing.end(end);
     }
 
+    #[inline]
     fn view(&self) -> Result<View<'_>> {
         self.ensure_usable()?;
         let value = self.word.value[0].as_ptr();
@@ -127,6 +129,7 @@ impl Atomic {
         }
     }
 
+    #[inline]
     fn writable(&self) -> Result<View<'_>> {
         if self.read_only {
             return Err(Error::ReadOnly {
@@ -154,6 +157,7 @@ impl Atomic {
     }
 
     /// Combines the value with the low bytes of `operand`; gives the value before.
+    #[inline]
     pub fn update(&self, update: Update, operand: u64) -> Result<u64> {
         let view = self.writable()?;
         Ok(match update {

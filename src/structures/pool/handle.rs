@@ -82,6 +82,7 @@ impl ObjectPool {
     }
 
     /// The objects, if they may be changed.
+    #[inline]
     fn writable(&self) -> Result<&Objects> {
         if self.segment()?.is_read_only() {
             return Err(self.read_only());
@@ -99,6 +100,7 @@ impl ObjectPool {
 
     /// Low half of the words of what this process has; takes an attachment slot first in
     /// a forked child.
+    #[inline]
     fn claim(&self) -> Result<u64> {
         match self.segment()?.me() {
             Ok(me) => Ok(Word::claim(me)),
@@ -107,12 +109,14 @@ impl ObjectPool {
         }
     }
 
+    #[inline]
     fn recent(&self) -> &Recent {
         &self.recent[thread_number() as usize % THREADS].0
     }
 
     /// Acquires an object: what this thread released last, if that is free, else some
     /// other; `None` if there is none.
+    #[inline]
     pub fn acquire(&self) -> Result<Option<u32>> {
         let claim = self.claim()?;
         let recent = self.recent();
@@ -146,6 +150,7 @@ impl ObjectPool {
     }
 
     /// Frees an object, whoever acquired it.
+    #[inline]
     pub fn release(&self, index: u32) -> Result<()> {
         self.release_one(index, None)?
             .map_err(|refusal| self.refused(index, refusal))
@@ -157,6 +162,7 @@ impl ObjectPool {
             .map_err(|refusal| self.refused(token.index, refusal))
     }
 
+    #[inline]
     fn release_one(
         &self,
         index: u32,
@@ -174,6 +180,7 @@ impl ObjectPool {
         Ok(released.map(|_| ()))
     }
 
+    #[inline]
     fn check_index(&self, index: u32) -> Result<()> {
         let capacity = self.capacity();
         if u64::from(index) < capacity {
