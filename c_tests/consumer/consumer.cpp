@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include <posix_shm.h>  // both forms find it
 #include "posix_shm.h"
 #include "shm_array.h"
 #include "shm_atomic.h"

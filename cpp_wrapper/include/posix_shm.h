@@ -66,7 +66,7 @@ class posix_shm_impl {
 
     /// Whether a structure of `bytes` bytes of payload fits, as far as the
     /// table and the segment's size go.
-    [[nodiscard]] bool can_allocate(size_t bytes) const noexcept {
+    bool can_allocate(size_t bytes) const noexcept {
       return available_entries > 0 && bytes <= available_memory;
     }
   };
@@ -135,23 +135,21 @@ class posix_shm_impl {
   }
 
   /// Address of the table in this process; every entry's offset counts from here.
-  [[nodiscard]] void* get_base_addr() const noexcept { return base_; }
+  void* get_base_addr() const noexcept { return base_; }
 
   /// Bytes of payload, exactly as given at creation. Header, table and what
   /// structures need beyond their payload come on top of it.
-  [[nodiscard]] size_t get_total_size() const noexcept { return shmds_segment_size(segment_); }
+  size_t get_total_size() const noexcept { return shmds_segment_size(segment_); }
 
   /// The table inside the segment.
-  [[nodiscard]] TableType* get_table() noexcept { return static_cast<TableType*>(base_); }
+  TableType* get_table() noexcept { return static_cast<TableType*>(base_); }
   /// @copydoc get_table()
-  [[nodiscard]] const TableType* get_table() const noexcept {
-    return static_cast<const TableType*>(base_);
-  }
+  const TableType* get_table() const noexcept { return static_cast<const TableType*>(base_); }
 
   /// Attachments alive now, in all processes; two objects in one process count
   /// as two, read-only ones do not count.
   /// @throws shmds::error if the system refuses to tell
-  [[nodiscard]] int get_ref_count() const {
+  int get_ref_count() const {
     std::uint32_t count = 0;
     shmds::detail::check(shmds_segment_ref_count(segment_, &count));
     return static_cast<int>(count);
@@ -163,7 +161,7 @@ class posix_shm_impl {
 
   /// What is left now. Other processes may change it at any time.
   /// @throws shmds::error if the segment is damaged
-  [[nodiscard]] capacity_info get_capacity() const {
+  capacity_info get_capacity() const {
     shmds_segment_info info{};
     info.struct_size = sizeof(info);
     shmds::detail::check(shmds_segment_get_info(segment_, &info));

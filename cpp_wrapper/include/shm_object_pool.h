@@ -198,40 +198,39 @@ class shm_object_pool {
 
   /// The object of a handle, which must be below capacity(); see SHMDS_CHECKED.
   [[gnu::always_inline]] T& operator[](handle_type handle) noexcept {
-    shmds::detail::check_index(handle, capacity_);
+    shmds::detail::check_index(handle, capacity());
     return objects_[handle];
   }
   /// @copydoc operator[](handle_type)
   [[gnu::always_inline]] const T& operator[](handle_type handle) const noexcept {
-    shmds::detail::check_index(handle, capacity_);
+    shmds::detail::check_index(handle, capacity());
     return objects_[handle];
   }
 
   /// The object of a handle, null if there is no such object.
-  [[nodiscard]] T* get(handle_type handle) noexcept {
-    return is_valid(handle) ? objects_ + handle : nullptr;
-  }
+  T* get(handle_type handle) noexcept { return is_valid(handle) ? objects_ + handle : nullptr; }
   /// @copydoc get(handle_type)
-  [[nodiscard]] const T* get(handle_type handle) const noexcept {
+  const T* get(handle_type handle) const noexcept {
     return is_valid(handle) ? objects_ + handle : nullptr;
   }
 
   /// Whether there is an object of that handle, acquired or not.
-  [[nodiscard]] bool is_valid(handle_type handle) const noexcept { return handle < capacity_; }
+  bool is_valid(handle_type handle) const noexcept { return handle < capacity(); }
 
   /// Number of objects.
-  [[nodiscard]] size_type capacity() const noexcept { return capacity_; }
+  size_type capacity() const noexcept {
+    // The view is the start of the handle.
+    return reinterpret_cast<const shmds_object_pool_view*>(pool_)->capacity;
+  }
   /// Number of objects that are acquired: exact while nobody acquires or releases.
   /// Looks at every object.
-  [[nodiscard]] size_type num_allocated() const noexcept {
-    return shmds_object_pool_num_allocated(pool_);
-  }
+  size_type num_allocated() const noexcept { return shmds_object_pool_num_allocated(pool_); }
   /// Number of objects that are free; like num_allocated().
-  [[nodiscard]] size_type num_available() const noexcept { return capacity_ - num_allocated(); }
+  size_type num_available() const noexcept { return capacity() - num_allocated(); }
   /// Whether no object is acquired. Looks at objects until one is.
-  [[nodiscard]] bool empty() const noexcept { return shmds_object_pool_empty(pool_); }
+  bool empty() const noexcept { return shmds_object_pool_empty(pool_); }
   /// Whether every object is acquired. Looks at objects until one is not.
-  [[nodiscard]] bool full() const noexcept { return shmds_object_pool_full(pool_); }
+  bool full() const noexcept { return shmds_object_pool_full(pool_); }
   /// How many releases were refused since the pool was created, by all processes.
   [[nodiscard]] std::uint64_t num_refused() const noexcept {
     return shmds_object_pool_refused(pool_);
@@ -265,21 +264,19 @@ class shm_object_pool {
   }
 
   /// All objects, acquired or not, in the order of their handles.
-  std::span<T> unsafe_all_objects() noexcept { return {objects_, capacity_}; }
+  std::span<T> unsafe_all_objects() noexcept { return {objects_, capacity()}; }
   /// @copydoc unsafe_all_objects()
-  std::span<const T> unsafe_all_objects() const noexcept { return {objects_, capacity_}; }
+  std::span<const T> unsafe_all_objects() const noexcept { return {objects_, capacity()}; }
 
   /// The name as the table keeps it; valid until the segment object is destroyed.
-  [[nodiscard]] std::string_view name() const noexcept { return shmds_object_pool_name(pool_); }
+  std::string_view name() const noexcept { return shmds_object_pool_name(pool_); }
 
   /// The pool for calls of the C interface; belongs to the segment.
   [[nodiscard]] shmds_object_pool* native_handle() const noexcept { return pool_; }
 
  private:
   explicit shm_object_pool(shmds_object_pool* pool) noexcept
-      : pool_(pool),
-        objects_(static_cast<T*>(shmds_object_pool_objects(pool))),
-        capacity_(shmds_object_pool_capacity(pool)) {}
+      : pool_(pool), objects_(static_cast<T*>(shmds_object_pool_objects(pool))) {}
 
   static shmds_object_pool* attach(const posix_shm_impl<TableType>& segment, std::string_view name,
                                    size_type capacity) {
@@ -331,7 +328,6 @@ class shm_object_pool {
 
   shmds_object_pool* pool_;
   T* objects_;
-  size_type capacity_;
 };
 
 #endif  // SHM_OBJECT_POOL_H

@@ -132,6 +132,30 @@ class shm_ring_buffer {
   shm_ring_buffer(shmds::detail::unsuitable_segment<TableType>, std::string_view, size_type = 0,
                   shmds::ring_buffer_options = {});
 
+#ifdef __cpp_lib_expected
+  /// Opens a ring buffer that exists, without exceptions; see the constructor.
+  /// @return the ring buffer, or why there is none
+  [[nodiscard]] static shmds::result<shm_ring_buffer> try_open(posix_shm_impl<TableType>& segment,
+                                                               std::string_view name,
+                                                               size_type capacity = 0) noexcept {
+    return attempt(shmds_ring_buffer_open, segment, name, capacity);
+  }
+  /// Creates a ring buffer, without exceptions; a name that exists is an error.
+  /// @return the ring buffer, or why there is none
+  [[nodiscard]] static shmds::result<shm_ring_buffer> try_create(
+      posix_shm_impl<TableType>& segment, std::string_view name, size_type capacity,
+      shmds::ring_buffer_options options = {}) noexcept {
+    return attempt(shmds_ring_buffer_create, segment, name, capacity, flags(options));
+  }
+  /// Opens a ring buffer, creating it if it does not exist, without exceptions.
+  /// @return the ring buffer, or why there is none
+  [[nodiscard]] static shmds::result<shm_ring_buffer> try_open_or_create(
+      posix_shm_impl<TableType>& segment, std::string_view name, size_type capacity,
+      shmds::ring_buffer_options options = {}) noexcept {
+    return attempt(shmds_ring_buffer_open_or_create, segment, name, capacity, flags(options));
+  }
+#endif
+
   /// Whether a ring buffer of this name exists in `segment`.
   static bool exists(const posix_shm_impl<TableType>& segment, std::string_view name) noexcept {
     shmds_entry_info info{};
@@ -311,45 +335,60 @@ class shm_ring_buffer {
   void leave() noexcept { static_cast<void>(!shmds_ring_buffer_leave(handle_)); }
 
   /// Number of elements that fit.
-  [[nodiscard]] size_type capacity() const noexcept { return shmds_ring_buffer_capacity(handle_); }
+  size_type capacity() const noexcept { return shmds_ring_buffer_capacity(handle_); }
   /// Number of elements that are there to pop at this moment, never more than capacity().
-  [[nodiscard]] size_type size() const noexcept { return shmds_ring_buffer_size(handle_); }
+  size_type size() const noexcept { return shmds_ring_buffer_size(handle_); }
   /// Whether there is nothing to pop at this moment.
-  [[nodiscard]] bool empty() const noexcept { return shmds_ring_buffer_empty(handle_); }
+  bool empty() const noexcept { return shmds_ring_buffer_empty(handle_); }
   /// Whether there is no room at this moment.
-  [[nodiscard]] bool full() const noexcept { return shmds_ring_buffer_full(handle_); }
+  bool full() const noexcept { return shmds_ring_buffer_full(handle_); }
   /// Number of elements that there is room for at this moment.
-  [[nodiscard]] size_type available_space() const noexcept {
-    return shmds_ring_buffer_available_space(handle_);
-  }
+  size_type available_space() const noexcept { return shmds_ring_buffer_available_space(handle_); }
 
   /// How many elements were ever written, since creation; never falls.
-  [[nodiscard]] std::uint64_t total_written() const noexcept {
-    return shmds_ring_buffer_total_written(handle_);
-  }
+  std::uint64_t total_written() const noexcept { return shmds_ring_buffer_total_written(handle_); }
   /// How many elements were ever popped, skipped or lost, since creation; never falls.
-  [[nodiscard]] std::uint64_t total_read() const noexcept {
-    return shmds_ring_buffer_total_read(handle_);
-  }
+  std::uint64_t total_read() const noexcept { return shmds_ring_buffer_total_read(handle_); }
   /// How many elements were overwritten before they were consumed, since creation.
   [[nodiscard]] std::uint64_t lost() const noexcept { return shmds_ring_buffer_lost(handle_); }
 
   /// The name as the table keeps it; valid until the segment object is destroyed.
-  [[nodiscard]] std::string_view name() const noexcept { return shmds_ring_buffer_name(handle_); }
+  std::string_view name() const noexcept { return shmds_ring_buffer_name(handle_); }
 
   /// The ring buffer for calls of the C interface; belongs to the segment.
   [[nodiscard]] shmds_ring_buffer* native_handle() const noexcept { return handle_; }
 
  private:
+  explicit shm_ring_buffer(shmds_ring_buffer* handle) noexcept : handle_(handle) {}
+
+  static std::uint32_t flags(shmds::ring_buffer_options options) noexcept {
+    return options.enforce_roles ? SHMDS_RING_BUFFER_ROLES : 0;
+  }
+
+#ifdef __cpp_lib_expected
+  template <class Call, class... Flags>
+  static shmds::result<shm_ring_buffer> attempt(Call call, posix_shm_impl<TableType>& segment,
+                                                std::string_view name, size_type capacity,
+                                                Flags... flags) noexcept {
+    shmds_ring_buffer* handle = nullptr;
+    const shmds_status status =
+        call(segment.native_handle(), shmds::detail::table_name<TableType>(name).c_str(), sizeof(T),
+             alignof(T), capacity, flags..., &handle);
+    if (status != SHMDS_OK) {
+      return shmds::detail::failure(status);
+    }
+    return shm_ring_buffer(handle);
+  }
+#endif
+
   static shmds_ring_buffer* attach(const posix_shm_impl<TableType>& segment, std::string_view name,
                                    size_type capacity, shmds::ring_buffer_options options) {
     const shmds::detail::table_name<TableType> cut(name);
-    const std::uint32_t flags = options.enforce_roles ? SHMDS_RING_BUFFER_ROLES : 0;
     shmds_segment* in = segment.native_handle();
     shmds_ring_buffer* handle = nullptr;
     shmds::detail::check(
         capacity > 0 ? shmds_ring_buffer_open_or_create(in, cut.c_str(), sizeof(T), alignof(T),
-                                                        capacity, flags, &handle)
+                                                        capacity, flags(options), &handle)
                      : shmds_ring_buffer_open(in, cut.c_str(), sizeof(T), alignof(T), 0, &handle));
     return handle;
   }

@@ -101,19 +101,17 @@ class shm_table_impl {
   /// Largest `offset + size - sizeof(table)` ever added, in bytes, computed in
   /// size_t arithmetic that wraps. erase() leaves it, clear() zeroes it.
   /// A new structure may start at sizeof(table) + this many bytes.
-  [[nodiscard]] size_t get_total_allocated_size() const noexcept {
+  size_t get_total_allocated_size() const noexcept {
     return shmds_table_total_allocated(this, MAX_NAME_SIZE, MAX_ENTRIES);
   }
 
   /// Number of entries in use.
-  [[nodiscard]] size_t get_entry_count() const noexcept {
+  size_t get_entry_count() const noexcept {
     return shmds_table_count(this, MAX_NAME_SIZE, MAX_ENTRIES);
   }
 
   /// Number of entries that are free.
-  [[nodiscard]] size_t get_available_entries() const noexcept {
-    return MAX_ENTRIES - get_entry_count();
-  }
+  size_t get_available_entries() const noexcept { return MAX_ENTRIES - get_entry_count(); }
 
   /// Frees all entries and sets get_total_allocated_size() to zero. In a
   /// segment this is for a program that owns the segment alone: later

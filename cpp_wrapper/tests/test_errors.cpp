@@ -9,7 +9,9 @@
 #include "posix_shm.h"
 #include "shm_array.h"
 #include "shm_atomic.h"
+#include "shm_object_pool.h"
 #include "shm_queue.h"
+#include "shm_ring_buffer.h"
 #include "shm_spsc_queue.h"
 #include "support.hpp"
 
@@ -82,7 +84,8 @@ TEST_CASE("a segment is created and opened without exceptions", "[errors]") {
 }
 
 TEMPLATE_TEST_CASE("structures are created and opened without exceptions", "[errors]",
-                   shm_array<int>, shm_queue<int>, shm_spsc_queue<int>) {
+                   shm_array<int>, shm_queue<int>, shm_spsc_queue<int>, shm_object_pool<int>,
+                   shm_ring_buffer<int>) {
   const segment_name name;
   posix_shm shm(name, 1000);
   const auto absent = TestType::try_open(shm, "one");

@@ -10,7 +10,9 @@
 #include "posix_shm.h"
 #include "shm_array.h"
 #include "shm_atomic.h"
+#include "shm_object_pool.h"
 #include "shm_queue.h"
+#include "shm_ring_buffer.h"
 #include "shm_spsc_queue.h"
 
 #if defined(__cpp_exceptions) || defined(__cpp_rtti)
@@ -45,7 +47,10 @@ int main() {
   shm_atomic<int> word(shm, "word", 7);
   shm_queue<int> queue(shm, "queue", 4);
   shm_spsc_queue<int> pipe(shm, "pipe", 4);
+  shm_object_pool<int> objects(shm, "objects", 4);
+  shm_ring_buffer<int> ring(shm, "ring", 4);
   numbers.at(9) = 3;
+  if (!objects.acquire_construct(5) || !ring.push(6) || ring.pop() != 6) return failed("no room");
   if (!queue.enqueue(1) || !pipe.push(2)) return failed("no room");
   if (queue.dequeue() != 1 || pipe.pop() != 2 || word != 7) return failed("not what went in");
 
