@@ -86,7 +86,7 @@ static void every_width_wraps_and_keeps_to_its_bytes(void) {
   OK(shmds_segment_close(segment));
 }
 
-static void a_word_of_16_bytes_is_reached_by_its_address_only(void) {
+static void a_word_of_16_bytes_is_no_integer(void) {
   shmds_segment* segment = check_create_sized(check_name("sixteen"), 4096);
   const uint64_t initial[2] = {1, 2};
   shmds_atomic* atomic = NULL;
@@ -205,7 +205,7 @@ static void a_reader_loads_but_does_not_store(void) {
 int main(void) {
   RUN(an_atomic_is_shared_by_name);
   RUN(every_width_wraps_and_keeps_to_its_bytes);
-  RUN(a_word_of_16_bytes_is_reached_by_its_address_only);
+  RUN(a_word_of_16_bytes_is_no_integer);
   RUN(null_is_refused_everywhere);
   RUN(bad_parameters_are_refused_and_change_nothing);
   RUN(what_exists_must_be_what_was_asked_for);

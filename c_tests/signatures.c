@@ -40,6 +40,11 @@ static void every_function_has_its_type(void) {
   SIGNATURE(shmds_status, shmds_atomic_fetch_and, (shmds_atomic*, uint64_t, uint64_t*))
   SIGNATURE(shmds_status, shmds_atomic_fetch_or, (shmds_atomic*, uint64_t, uint64_t*))
   SIGNATURE(shmds_status, shmds_atomic_fetch_xor, (shmds_atomic*, uint64_t, uint64_t*))
+  SIGNATURE(shmds_status, shmds_atomic_load_wide, (const shmds_atomic*, void*))
+  SIGNATURE(shmds_status, shmds_atomic_compare_exchange_wide,
+            (shmds_atomic*, const void*, const void*, void*, bool*))
+  SIGNATURE(shmds_status, shmds_atomic_wait, (const shmds_atomic*, const void*, uint64_t))
+  SIGNATURE(shmds_status, shmds_atomic_notify, (shmds_atomic*))
   SIGNATURE(shmds_status, shmds_object_pool_create,
             (shmds_segment*, const char*, size_t, size_t, size_t, shmds_object_pool**))
   SIGNATURE(shmds_status, shmds_object_pool_open,

@@ -135,9 +135,10 @@ typedef struct shmds_array shmds_array;
  * Made by `shmds_atomic_create`, `_open` and `_open_or_create`: the same atomic
  * gives the same handle. It belongs to the segment, is never freed by the caller
  * and is valid until the segment is closed. Any number of threads may use it at
- * once. All operations are lock-free and sequentially consistent, and take words
- * of 1, 2, 4 and 8 bytes as unsigned integers; a word of 16 bytes is reached
- * through `shmds_atomic_data` only.
+ * once. All operations but waiting are lock-free and sequentially consistent. They take
+ * words of 1, 2, 4 and 8 bytes as unsigned integers; for a word of 16 bytes there are
+ * `shmds_atomic_load_wide` and `shmds_atomic_compare_exchange_wide`. Operations of the
+ * compiler's own on `shmds_atomic_data` may be mixed with these.
  */
 typedef struct shmds_atomic shmds_atomic;
 
@@ -1418,6 +1419,71 @@ shmds_status shmds_atomic_fetch_or(struct shmds_atomic *atomic,
 shmds_status shmds_atomic_fetch_xor(struct shmds_atomic *atomic,
                                     uint64_t operand,
                                     uint64_t *previous);
+
+/**
+ * Reads a value of 16 bytes into `value`: one access, without a lock.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_ELEMENT_SIZE` if the word has another size, or the processor
+ * no such access; `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`; `SHMDS_E_STATE`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `value` is NULL or has 16 writable bytes.
+ */
+shmds_status shmds_atomic_load_wide(const struct shmds_atomic *atomic, void *value);
+
+/**
+ * Sets a value of 16 bytes to `desired` if it is `expected`. `*exchanged` says whether it
+ * was, and `previous` gets the value before; both may be NULL. One access, without a lock.
+ *
+ * @return `SHMDS_OK`, also when nothing was exchanged; `SHMDS_E_ELEMENT_SIZE` if the word
+ * has another size, or the processor no such access; `SHMDS_E_READ_ONLY`;
+ * `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`; `SHMDS_E_STATE`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open; `expected` and `desired` are NULL or have 16 readable bytes,
+ * `previous` is NULL or has 16 writable ones, `exchanged` is NULL or valid.
+ */
+shmds_status shmds_atomic_compare_exchange_wide(struct shmds_atomic *atomic,
+                                                const void *expected,
+                                                const void *desired,
+                                                void *previous,
+                                                bool *exchanged);
+
+/**
+ * Sleeps while the value equals the one at `old`, `elem_size` bytes, at most `timeout_ns`
+ * nanoseconds: 0 only looks, `SHMDS_WAIT_FOREVER` has no end.
+ *
+ * Wakes when `shmds_atomic_notify` is called, in any process, after the value has changed;
+ * a change that nobody tells of is noticed some milliseconds later. A value that changed
+ * and changed back meanwhile may be missed. In a read-only attachment it looks again every
+ * 100 microseconds instead.
+ *
+ * @return `SHMDS_OK` when the value is another one; `SHMDS_TIMEOUT`;
+ * `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes that the processor cannot read;
+ * `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`; `SHMDS_E_STATE`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open, `old` is NULL or has `elem_size` readable bytes.
+ */
+shmds_status shmds_atomic_wait(const struct shmds_atomic *atomic,
+                               const void *old,
+                               uint64_t timeout_ns);
+
+/**
+ * Wakes everybody, in all processes, who waits for the value to change; to be called after
+ * changing it. Costs a memory barrier, and a system call only if somebody sleeps.
+ *
+ * @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`;
+ * `SHMDS_E_STATE`.
+ *
+ * # Safety
+ *
+ * `atomic` is NULL or open.
+ */
+shmds_status shmds_atomic_notify(struct shmds_atomic *atomic);
 
 /**
  * Creates a pool of `capacity` objects of `elem_size` bytes, 1 to 2^32 - 2 of them.

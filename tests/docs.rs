@@ -124,7 +124,7 @@ fn the_layout_types_are_as_documented() {
     check_fields("### Accounts", &accounts, size_of::<Accounts>());
     let member = fields!(Member: generation pid start_time);
     check_fields("### Member", &member, size_of::<Member>());
-    let word = fields!(Word: value);
+    let word = fields!(Word: value waiters);
     check_fields("### Array and atomic", &word, size_of::<Word>());
     let lane = fields!(Lane: owner record refused patience);
     check_fields("### Queue lane", &lane, size_of::<Lane>());

@@ -119,7 +119,7 @@ fn a_segments_parts_are_filled_and_their_fields_unbroken() {
 
 #[test]
 fn an_atomic_has_a_line_to_itself() {
-    let word = layout!(Word: value reserved);
+    let word = layout!(Word: value waiters reserved);
     word.assert_filled(LINE_BYTES, &[]);
     assert_eq!(word.align, LINE_BYTES);
 }

@@ -48,6 +48,10 @@ fn every_function_has_its_type_in_rust() {
         fn shmds_atomic_fetch_and(*mut shmds_atomic, u64, *mut u64) -> shmds_status;
         fn shmds_atomic_fetch_or(*mut shmds_atomic, u64, *mut u64) -> shmds_status;
         fn shmds_atomic_fetch_xor(*mut shmds_atomic, u64, *mut u64) -> shmds_status;
+        fn shmds_atomic_load_wide(*const shmds_atomic, *mut c_void) -> shmds_status;
+        fn shmds_atomic_compare_exchange_wide(*mut shmds_atomic, *const c_void, *const c_void, *mut c_void, *mut bool) -> shmds_status;
+        fn shmds_atomic_wait(*const shmds_atomic, *const c_void, u64) -> shmds_status;
+        fn shmds_atomic_notify(*mut shmds_atomic) -> shmds_status;
         fn shmds_object_pool_create(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_object_pool) -> shmds_status;
         fn shmds_object_pool_open(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_object_pool) -> shmds_status;
         fn shmds_object_pool_open_or_create(*mut shmds_segment, *const c_char, usize, usize, usize, *mut *mut shmds_object_pool) -> shmds_status;

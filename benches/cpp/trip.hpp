@@ -9,6 +9,7 @@
 
 #include "control.hpp"
 #include "ports.hpp"
+#include "shm_atomic.h"
 #include "stage.hpp"
 
 using Message = Element<8>;
@@ -54,6 +55,23 @@ struct WaitingSpsc : Polling<ShmSpsc<Message>> {
     message = *got;
     return message.value();
   }
+};
+
+// A value for each direction, changed by a store.
+struct WaitingAtomic {
+  WaitingAtomic(Segment& segment, bool first, const std::array<int, 4>&)
+      : to(segment.shm, first ? "there" : "back"), from(segment.shm, first ? "back" : "there") {}
+  void send(std::uint64_t value) {
+    to.store(value, std::memory_order_release);
+    to.notify_one();
+  }
+  std::uint64_t receive() {
+    from.wait(last);
+    return last = from.load(std::memory_order_acquire);
+  }
+  shm_atomic<std::uint64_t> to;
+  shm_atomic<std::uint64_t> from;
+  std::uint64_t last = 0;
 };
 
 // The least that two processes which sleep can do: a word for each direction, one call to wake and
@@ -119,6 +137,7 @@ void with_means(const std::string& means, Use use) {
   if (means == "spsc-poll") return use.template operator()<Polling<ShmSpsc<Message>>>();
   if (means == "queue-wait") return use.template operator()<WaitingQueue>();
   if (means == "spsc-wait") return use.template operator()<WaitingSpsc>();
+  if (means == "atomic-wait") return use.template operator()<WaitingAtomic>();
   if (means == "futex") return use.template operator()<BareFutex>();
   if (means == "pipe") return use.template operator()<Pipe>();
   broken("no such means");

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -158,6 +159,18 @@ class posix_shm_impl {
   /// Removes the name. Whoever is attached goes on.
   /// @return whether the name was there and could be removed
   bool unlink() noexcept { return shmds_unlink(shmds_segment_name(segment_)) == SHMDS_OK; }
+
+  /// Takes a structure out of the segment for good and gives its space back, as soon
+  /// as nobody else has it open. Objects of this program that refer to it must not be
+  /// used any more; see shmds_segment_destroy().
+  /// @param name cut at TableType::MAX_NAME_SIZE - 1 bytes
+  /// @return false if there is no such structure
+  /// @throws shmds::error if the table could not be changed
+  bool destroy(std::string_view name) {
+    return shmds::detail::check_or(
+        shmds_segment_destroy(segment_, shmds::detail::table_name<TableType>(name).c_str()),
+        SHMDS_E_NOT_FOUND);
+  }
 
   /// What is left now. Other processes may change it at any time.
   /// @throws shmds::error if the segment is damaged

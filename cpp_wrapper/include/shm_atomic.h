@@ -4,6 +4,7 @@
 #define SHM_ATOMIC_H
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "shm_table.h"
 #include "shmds.h"
 #include "shmds/detail.hpp"
+#include "shmds/timeout.hpp"
 
 /// A named std::atomic that every attached process shares.
 ///
@@ -21,7 +23,11 @@
 /// read-only segment only load() and what reads may be used.
 ///
 /// Thread safety: any number of threads and processes may use one value, and one
-/// object, at once. Every operation is lock-free and async-signal-safe.
+/// object, at once. Every operation but waiting and notifying is lock-free and
+/// async-signal-safe.
+///
+/// Values of 16 bytes need -mcx16; all their operations are sequentially consistent,
+/// and load() works on a read-only segment only if compiled with AVX.
 ///
 /// @tparam T trivially copyable value on which std::atomic never needs a lock
 /// @tparam TableType table_type of the segment
@@ -29,7 +35,8 @@ template <shmds::always_lock_free T, class TableType = shm_table>
 class shm_atomic {
   // Lock-free, it has no state but the value, so it may stand right on the word.
   // Unlike std::atomic_ref<T> it is aligned to its size, whatever T asks for.
-  static_assert(sizeof(std::atomic<T>) == sizeof(T) && alignof(std::atomic<T>) <= sizeof(T));
+  using word_type = shmds::detail::atomic_word<T>;
+  static_assert(sizeof(word_type) == sizeof(T) && alignof(word_type) <= sizeof(T));
 
  public:
   using value_type = T;       ///< value
@@ -210,6 +217,31 @@ class shm_atomic {
     return *word_ ^= operand;
   }
 
+  /// Sleeps while the value is bitwise equal to `old`, until notify_one() or
+  /// notify_all() is called in any process after it has changed. A change that
+  /// nobody tells of is noticed some milliseconds later.
+  void wait(T old, std::memory_order = std::memory_order_seq_cst) const noexcept {
+    wait_in(old, SHMDS_WAIT_FOREVER);
+  }
+  /// wait(), for `timeout` at most.
+  /// @return whether the value is another one
+  template <class Rep, class Period>
+  bool wait_for(T old, const std::chrono::duration<Rep, Period>& timeout) const noexcept {
+    return wait_in(old, shmds::detail::timeout_ns(timeout));
+  }
+  /// wait(), until `end` at most.
+  /// @return whether the value is another one
+  template <class Clock, class Duration>
+  bool wait_until(T old, const std::chrono::time_point<Clock, Duration>& end) const {
+    return shmds::detail::wait_until(
+        end, [&](std::uint64_t timeout_ns) { return wait_in(old, timeout_ns); });
+  }
+  /// Wakes at least one of those who wait, in all processes: here, all of them.
+  void notify_one() noexcept { notify_all(); }
+  /// Wakes everybody who waits, in all processes. To be called after the change.
+  /// Costs a memory barrier, and a system call only if somebody sleeps.
+  void notify_all() noexcept { static_cast<void>(shmds_atomic_notify(handle_)); }
+
   /// The name as the table keeps it; valid until the segment object is destroyed.
   std::string_view name() const noexcept { return shmds_atomic_name(handle_); }
 
@@ -218,7 +250,7 @@ class shm_atomic {
 
  private:
   explicit shm_atomic(shmds_atomic* handle) noexcept
-      : handle_(handle), word_(static_cast<std::atomic<T>*>(shmds_atomic_data(handle))) {}
+      : handle_(handle), word_(static_cast<word_type*>(shmds_atomic_data(handle))) {}
 
 #ifdef __cpp_lib_expected
   static shmds::result<shm_atomic> attempt(decltype(shmds_atomic_open)& call,
@@ -244,8 +276,12 @@ class shm_atomic {
     return handle;
   }
 
+  bool wait_in(const T& old, std::uint64_t timeout_ns) const noexcept {
+    return shmds_atomic_wait(handle_, &old, timeout_ns) == SHMDS_OK;
+  }
+
   shmds_atomic* handle_;
-  std::atomic<T>* word_;
+  word_type* word_;
 };
 
 /// A named atomic bool.

@@ -1,12 +1,14 @@
 //! Atomics in C.
 
 use super::{
-    boundary, getter, null, obtain, output, shmds_segment, shmds_status, status::SHMDS_OK,
+    boundary, getter, null, obtain, output, shmds_segment, shmds_status,
+    status::{SHMDS_OK, SHMDS_TIMEOUT},
     structure,
 };
 use crate::error::Result;
 use crate::segment::Intent;
 use crate::structures::atomic::{Atomic, Params, Update};
+use crate::structures::wait::Deadline;
 use core::ffi::{c_char, c_void};
 
 /// An open atomic: one word in a segment that processes change at once.
@@ -14,9 +16,10 @@ use core::ffi::{c_char, c_void};
 /// Made by `shmds_atomic_create`, `_open` and `_open_or_create`: the same atomic
 /// gives the same handle. It belongs to the segment, is never freed by the caller
 /// and is valid until the segment is closed. Any number of threads may use it at
-/// once. All operations are lock-free and sequentially consistent, and take words
-/// of 1, 2, 4 and 8 bytes as unsigned integers; a word of 16 bytes is reached
-/// through `shmds_atomic_data` only.
+/// once. All operations but waiting are lock-free and sequentially consistent. They take
+/// words of 1, 2, 4 and 8 bytes as unsigned integers; for a word of 16 bytes there are
+/// `shmds_atomic_load_wide` and `shmds_atomic_compare_exchange_wide`. Operations of the
+/// compiler's own on `shmds_atomic_data` may be mixed with these.
 pub struct shmds_atomic {
     _opaque: [u8; 0],
 }
@@ -36,6 +39,22 @@ unsafe fn params(elem_size: usize, initial: *const c_void) -> Params {
         elem_size: elem_size as u64,
         initial: u128::from_le_bytes(bytes),
     }
+}
+
+/// The first `size` bytes at `value` as a number.
+///
+/// # Safety
+///
+/// `value` is NULL or has `size` readable bytes.
+unsafe fn bits(value: *const c_void, size: usize, argument: &str) -> Result<u128> {
+    if value.is_null() {
+        return Err(null(argument));
+    }
+    let mut bytes = [0_u8; 16];
+    let size = size.min(bytes.len());
+    // SAFETY: `value` has `size` bytes, no more than `bytes`.
+    unsafe { core::ptr::copy_nonoverlapping(value.cast(), bytes.as_mut_ptr(), size) };
+    Ok(u128::from_le_bytes(bytes))
 }
 
 /// # Safety
@@ -391,4 +410,122 @@ pub unsafe extern "C" fn shmds_atomic_fetch_xor(
 ) -> shmds_status {
     // SAFETY: as promised to us.
     boundary(|| unsafe { update(atomic, Update::Xor, operand, previous) })
+}
+
+/// Reads a value of 16 bytes into `value`: one access, without a lock.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_ELEMENT_SIZE` if the word has another size, or the processor
+/// no such access; `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`; `SHMDS_E_STATE`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `value` is NULL or has 16 writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_load_wide(
+    atomic: *const shmds_atomic,
+    value: *mut c_void,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us; the bytes of an array may lie anywhere.
+        let (atomic, value) = unsafe {
+            (
+                required(atomic)?,
+                output(value.cast::<[u8; 16]>(), "value")?,
+            )
+        };
+        value.write(atomic.load_wide()?.to_ne_bytes());
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Sets a value of 16 bytes to `desired` if it is `expected`. `*exchanged` says whether it
+/// was, and `previous` gets the value before; both may be NULL. One access, without a lock.
+///
+/// @return `SHMDS_OK`, also when nothing was exchanged; `SHMDS_E_ELEMENT_SIZE` if the word
+/// has another size, or the processor no such access; `SHMDS_E_READ_ONLY`;
+/// `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`; `SHMDS_E_STATE`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open; `expected` and `desired` are NULL or have 16 readable bytes,
+/// `previous` is NULL or has 16 writable ones, `exchanged` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_compare_exchange_wide(
+    atomic: *mut shmds_atomic,
+    expected: *const c_void,
+    desired: *const c_void,
+    previous: *mut c_void,
+    exchanged: *mut bool,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (atomic, expected, desired) = unsafe {
+            (
+                required(atomic)?,
+                bits(expected, 16, "expected")?,
+                bits(desired, 16, "desired")?,
+            )
+        };
+        let (before, done) = atomic.compare_exchange_wide(expected, desired)?;
+        // SAFETY: as promised to us.
+        unsafe {
+            if let Some(previous) = previous.cast::<[u8; 16]>().as_mut() {
+                *previous = before.to_ne_bytes();
+            }
+            if let Some(exchanged) = exchanged.as_mut() {
+                *exchanged = done;
+            }
+        }
+        Ok(SHMDS_OK)
+    })
+}
+
+/// Sleeps while the value equals the one at `old`, `elem_size` bytes, at most `timeout_ns`
+/// nanoseconds: 0 only looks, `SHMDS_WAIT_FOREVER` has no end.
+///
+/// Wakes when `shmds_atomic_notify` is called, in any process, after the value has changed;
+/// a change that nobody tells of is noticed some milliseconds later. A value that changed
+/// and changed back meanwhile may be missed. In a read-only attachment it looks again every
+/// 100 microseconds instead.
+///
+/// @return `SHMDS_OK` when the value is another one; `SHMDS_TIMEOUT`;
+/// `SHMDS_E_ELEMENT_SIZE` for a word of 16 bytes that the processor cannot read;
+/// `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`; `SHMDS_E_STATE`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open, `old` is NULL or has `elem_size` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_wait(
+    atomic: *const shmds_atomic,
+    old: *const c_void,
+    timeout_ns: u64,
+) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        let (atomic, old) = unsafe {
+            let atomic = required(atomic)?;
+            (atomic, bits(old, atomic.elem_size() as usize, "old")?)
+        };
+        let changed = atomic.wait(old, Deadline::after_nanoseconds(timeout_ns))?;
+        Ok(if changed { SHMDS_OK } else { SHMDS_TIMEOUT })
+    })
+}
+
+/// Wakes everybody, in all processes, who waits for the value to change; to be called after
+/// changing it. Costs a memory barrier, and a system call only if somebody sleeps.
+///
+/// @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`; `SHMDS_E_STALE`;
+/// `SHMDS_E_STATE`.
+///
+/// # Safety
+///
+/// `atomic` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmds_atomic_notify(atomic: *mut shmds_atomic) -> shmds_status {
+    boundary(|| {
+        // SAFETY: as promised to us.
+        unsafe { required(atomic) }?.notify()?;
+        Ok(SHMDS_OK)
+    })
 }

@@ -1,15 +1,19 @@
 //! Atomic: one word in shared memory that processes change at once.
 //!
 //! The word has a 64-byte line to itself, so it never straddles two lines and
-//! shares one with nobody.
+//! shares one with nobody. On the same line is what those sleep on who wait for another
+//! value; nothing but waiting and notifying touches it.
 
+use super::wait::{Deadline, Publishing, WaitWord};
+use super::wide::{self, Wide};
 use super::{End, Extent, Handle, Standing, Structure, expect, expect_kind};
 use crate::error::{Error, Result};
 use crate::raw::{Ref, Region, Shared};
 use crate::segment::Segment;
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::SeqCst, fence};
+use core::time::Duration;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
@@ -18,8 +22,10 @@ use std::sync::Arc;
 pub struct Word {
     /// The value, in its first bytes.
     pub value: [AtomicU64; 2],
-    /// Zero; for processes that wait for the value to change.
-    pub reserved: [AtomicU64; 6],
+    /// Those who wait for the value to change.
+    pub waiters: WaitWord,
+    /// Zero.
+    pub reserved: [AtomicU32; 11],
 }
 
 // SAFETY: nothing but atomic integers, without padding.
@@ -120,23 +126,24 @@ impl Atomic {
                 2 => Ok(View::Two(AtomicU16::from_ptr(value.cast()))),
                 4 => Ok(View::Four(AtomicU32::from_ptr(value.cast()))),
                 8 => Ok(View::Eight(&self.word.value[0])),
-                found => Err(Error::ElementSize {
-                    name: self.name.to_string_lossy().into_owned(),
-                    found,
-                    expected: "1, 2, 4 or 8 for this operation",
-                }),
+                _ => Err(self.size_error("1, 2, 4 or 8 for this operation")),
             }
         }
     }
 
     #[inline]
-    fn writable(&self) -> Result<View<'_>> {
+    fn writable_word(&self) -> Result<()> {
         if self.read_only {
             return Err(Error::ReadOnly {
                 name: self.name.to_string_lossy().into_owned(),
                 what: "changing an atomic",
             });
         }
+        self.ensure_usable()
+    }
+
+    fn writable(&self) -> Result<View<'_>> {
+        self.writable_word()?;
         self.view()
     }
 
@@ -185,6 +192,81 @@ impl Atomic {
             }
         });
         Ok((before, exchanged))
+    }
+}
+
+/// How often somebody who may not raise the flag of a wait word looks at the value.
+const POLL: Duration = Duration::from_micros(100);
+
+impl Atomic {
+    /// Whatever the size: the value, zero-extended.
+    fn bits(&self) -> Result<u128> {
+        if self.elem_size == 16 {
+            return self.load_wide();
+        }
+        self.load().map(u128::from)
+    }
+
+    /// Sleeps while the value is `old` (its bytes, zero-extended); false when the deadline
+    /// passes first. Wakes at the first [`Atomic::notify`] after a change, wherever it is
+    /// called, and at the latest some milliseconds after a change that nobody tells of.
+    pub fn wait(&self, old: u128, deadline: Deadline) -> Result<bool> {
+        let changed = || match self.bits() {
+            Ok(value) if value == old => None,
+            Ok(_) => Some(Ok(true)),
+            Err(error) => Some(Err(error)),
+        };
+        if !self.read_only {
+            let waiters = &self.word.waiters;
+            let ended = waiters.wait(Publishing::ReadModifyWrite, deadline, changed);
+            return ended.unwrap_or(Ok(false));
+        }
+        loop {
+            if let Some(ended) = changed() {
+                return ended;
+            }
+            let Some(left) = deadline.left(POLL) else {
+                return Ok(false);
+            };
+            std::thread::sleep(left);
+        }
+    }
+
+    /// Wakes everybody who waits for the value to change.
+    pub fn notify(&self) -> Result<()> {
+        self.writable_word()?;
+        // The change was whatever the caller made it, a plain store maybe: it comes before
+        // the look at the flag, as the sleeper's raising the flag before its look at the value.
+        fence(SeqCst);
+        self.word.waiters.wake();
+        Ok(())
+    }
+
+    fn wide(&self) -> Result<&Wide> {
+        self.ensure_usable()?;
+        let wide = wide::at(&self.word.value).filter(|_| self.elem_size == 16);
+        wide.ok_or_else(|| self.size_error("16 for this operation"))
+    }
+
+    fn size_error(&self, expected: &'static str) -> Error {
+        Error::ElementSize {
+            name: self.name.to_string_lossy().into_owned(),
+            found: self.elem_size,
+            expected,
+        }
+    }
+
+    /// Reads a value of 16 bytes.
+    pub fn load_wide(&self) -> Result<u128> {
+        wide::load(self.wide()?, !self.read_only)
+            .ok_or_else(|| self.size_error("1, 2, 4 or 8 on this processor"))
+    }
+
+    /// [`Atomic::compare_exchange`] for a value of 16 bytes.
+    pub fn compare_exchange_wide(&self, expected: u128, desired: u128) -> Result<(u128, bool)> {
+        self.writable_word()?;
+        wide::compare_exchange(self.wide()?, expected, desired)
+            .ok_or_else(|| self.size_error("1, 2, 4 or 8 on this processor"))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod ring;
 pub mod spsc;
 mod standing;
 pub mod wait;
+mod wide;
 
 pub use standing::{End, Standing};
 

@@ -63,6 +63,14 @@ impl Deadline {
         Self(Instant::now().checked_add(timeout))
     }
 
+    /// In that many nanoseconds from now; [`u64::MAX`]: never.
+    pub fn after_nanoseconds(timeout: u64) -> Self {
+        match timeout {
+            u64::MAX => Self::never(),
+            nanoseconds => Self::after(Duration::from_nanos(nanoseconds)),
+        }
+    }
+
     /// Never.
     pub const fn never() -> Self {
         Self(None)
@@ -74,7 +82,7 @@ impl Deadline {
     }
 
     /// What is left, at most `slice`; `None` when it has passed.
-    fn left(self, slice: Duration) -> Option<Duration> {
+    pub(super) fn left(self, slice: Duration) -> Option<Duration> {
         let Some(end) = self.0 else {
             return Some(slice);
         };

@@ -19,6 +19,7 @@
 
 #include "shmds.h"
 #include "shmds/error.hpp"
+#include "shmds/wide_atomic.hpp"
 
 /// 1: operator[], front(), back() and handles check their index and abort the
 /// program when it is out of range. 0: no check. Unless defined before the first
@@ -41,10 +42,12 @@ namespace shmds {
 template <class T>
 concept trivially_copyable = std::is_trivially_copyable_v<T>;
 
-/// A value for shm_atomic: trivially copyable, and std::atomic<T> never needs a
-/// lock, because a lock would be private to one process.
+/// A value for shm_atomic: trivially copyable, and never in need of a lock, because a
+/// lock would be private to one process. Values of 16 bytes are among them where the
+/// compiler may use the instruction that exchanges so many (-mcx16).
 template <class T>
-concept always_lock_free = trivially_copyable<T> && std::atomic<T>::is_always_lock_free;
+concept always_lock_free =
+    trivially_copyable<T> && (std::atomic<T>::is_always_lock_free || detail::is_wide<T>);
 
 /// The types on which std::atomic does integer arithmetic.
 template <class T>

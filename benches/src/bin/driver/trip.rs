@@ -3,11 +3,12 @@
 use crate::Bench;
 use crate::report::Target::{self, AtMost};
 
-const MEANS: [&str; 6] = [
+const MEANS: [&str; 7] = [
     "queue-poll",
     "spsc-poll",
     "queue-wait",
     "spsc-wait",
+    "atomic-wait",
     "futex",
     "pipe",
 ];
@@ -23,7 +24,15 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
             figures.push(bench.ours[0].number(&format!("trip {means} {count}"), "ns")?);
         }
     }
-    let [queue_poll, spsc_poll, queue_wait, spsc_wait, futex, pipe] = figures;
+    let [
+        queue_poll,
+        spsc_poll,
+        queue_wait,
+        spsc_wait,
+        atomic_wait,
+        futex,
+        pipe,
+    ] = figures;
     bench.report.section(
         "Round trips between two processes",
         "Nanoseconds for a message and its answer, the processes on a processor each. `poll` looks \
@@ -34,6 +43,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     let report = &mut bench.report;
     report.row("queue-wait / futex", &queue_wait, futex, AtMost(1.3));
     report.row("spsc-wait / futex", &spsc_wait, futex, AtMost(1.3));
+    report.row("atomic-wait / futex", &atomic_wait, futex, AtMost(1.3));
     report.row("queue-poll / futex", &queue_poll, futex, Target::None);
     report.row("spsc-poll / futex", &spsc_poll, futex, Target::None);
     report.row("pipe / futex", &pipe, futex, Target::None);
