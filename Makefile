@@ -6,6 +6,7 @@ CLANGXX ?= clang++-19
 CLANG_FORMAT ?= clang-format-19
 PREFIX ?= /usr/local
 DEMO_SECONDS ?= 5
+SECONDS ?= 60
 
 # Where rustup puts cargo, for shells that have not read its environment yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -20,7 +21,7 @@ C_FAMILY = $(shell find c_tests cpp_wrapper crash examples tests benches -name '
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help build install demo header docs format package-test clean bench crash crash-pairs crash-full \
+.PHONY: help build install demo header docs format package-test clean bench crash crash-pairs crash-full crash-campaign crash-exits \
         test test-tools test-format test-lint test-docs \
         test-rust test-models test-c test-cpp test-package test-demo test-bench test-crash
 
@@ -55,6 +56,12 @@ crash-pairs: build ## two of them at once, at all pairs of instructions
 
 crash-full: build ## at every instruction of long operations too; takes hours
 	@scripts/crash matrix --full $(CRASH)
+
+crash-campaign: build ## everything at once, killed and stopped at random; SECONDS=60
+	@scripts/crash campaign --seconds $(SECONDS) $(CRASH)
+
+crash-exits: build ## ends that are no kill: exit, exec, abort, no memory left, a truncated file
+	@scripts/crash exits
 
 header: ## include/shmds.h and abi/, made anew from the Rust sources
 	@$(NEED) cargo cc abigail
@@ -147,3 +154,5 @@ test-bench:
 
 test-crash:
 	@$(STEP) "A slice of the deaths" scripts/crash matrix --stride 41
+	@$(STEP) "Everything at once, killed and stopped at random, 8 s" scripts/crash campaign --seconds 8
+	@$(STEP) "Ends of other kinds" scripts/crash exits

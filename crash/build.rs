@@ -22,7 +22,10 @@ fn main() {
         .flag("-Wshadow")
         .warnings_into_errors(true)
         .files(
-            ["atomic", "queue", "run", "segment", "spsc"].map(|name| format!("actor/{name}.cpp")),
+            [
+                "atomic", "campaign", "exits", "pool", "queue", "ring", "run", "segment", "spsc",
+            ]
+            .map(|name| format!("actor/{name}.cpp")),
         )
         .compile("actor");
     println!("cargo::rustc-link-search=native={}", library.display());

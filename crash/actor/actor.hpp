@@ -63,8 +63,33 @@ enum class Code : uint32_t {
   atomic_exchange,
   atomic_compare_exchange,
   atomic_fetch_add,
+  // Object pool.
+  pool_open_or_create,
+  acquire,
+  release,
+  acquire_batch,
+  release_batch,
+  reclaim,
+  disown,
+  adopt,
+  num_allocated,
+  // Ring buffer.
+  ring_open_or_create,
+  ring_push,
+  ring_pop,
+  ring_push_bulk,
+  ring_pop_bulk,
+  ring_overwrite,
+  ring_overwrite_bulk,
+  ring_last,
+  ring_observe,
+  ring_skip,
+  ring_clear,
+  ring_push_wait,
+  ring_pop_wait,
+  ring_size,
   // For the harness itself.
-  nothing,
+  exit,
 };
 
 /// Through which code an operation goes.
@@ -117,14 +142,23 @@ struct Channel {
   Outcome outcomes[most_ops];
 };
 
+/// Objects that an attachment holds at once.
+constexpr size_t most_held = 16;
+
 /// One attachment, and the structures used through it.
 struct Attachment {
   shmds_segment* segment;
   shmds_queue* queue;
   shmds_spsc_queue* spsc;
   shmds_atomic* atomic;
+  shmds_object_pool* pool;
+  shmds_ring_buffer* ring;
   size_t queue_elem;
   size_t spsc_elem;
+  size_t ring_elem;
+  /// Objects of the pool, oldest first.
+  uint32_t held[most_held];
+  size_t held_count;
 };
 
 struct Actor {
@@ -191,6 +225,8 @@ void on_segment(Actor& actor, const Op& op, Outcome& outcome);
 void on_queue(Actor& actor, const Op& op, Outcome& outcome);
 void on_spsc(Actor& actor, const Op& op, Outcome& outcome);
 void on_atomic(Actor& actor, const Op& op, Outcome& outcome);
+void on_pool(Actor& actor, const Op& op, Outcome& outcome);
+void on_ring(Actor& actor, const Op& op, Outcome& outcome);
 
 }  // namespace crash
 

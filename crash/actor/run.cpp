@@ -4,6 +4,8 @@
 
 #include "actor.hpp"
 
+extern "C" void crash_exit(uint32_t way);
+
 namespace crash {
 namespace {
 
@@ -25,7 +27,10 @@ void act(Actor& actor, const Op& op, Outcome& outcome) {
   if (op.code < Code::queue_open_or_create) return on_segment(actor, op, outcome);
   if (op.code < Code::spsc_open_or_create) return on_queue(actor, op, outcome);
   if (op.code < Code::atomic_open_or_create) return on_spsc(actor, op, outcome);
-  if (op.code < Code::nothing) return on_atomic(actor, op, outcome);
+  if (op.code < Code::pool_open_or_create) return on_atomic(actor, op, outcome);
+  if (op.code < Code::ring_open_or_create) return on_pool(actor, op, outcome);
+  if (op.code < Code::exit) return on_ring(actor, op, outcome);
+  crash_exit(static_cast<uint32_t>(op.a));
 }
 
 }  // namespace

@@ -70,8 +70,10 @@ void on_segment(Actor& actor, const Op& op, Outcome& outcome) {
   shmds_segment_options options{};
   options.struct_size = sizeof options;
   options.size = op.a;
-  options.max_entries = 8;
-  options.max_name_size = 16;
+  if (op.a != 0) {
+    options.max_entries = 8;
+    options.max_name_size = 16;
+  }
   options.max_attachments = static_cast<uint32_t>(op.b);
   options.open_timeout_ms = channel->open_timeout_ms;
   switch (op.code) {

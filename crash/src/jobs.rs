@@ -26,6 +26,7 @@ fn is_job() -> bool {
 static JOBS: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
 
 extern "C" fn clean_up(_: libc::c_int) {
+    crate::rig::remove(&segment_name(0));
     if let Ok(jobs) = JOBS.try_lock() {
         for (job, &pid) in jobs.iter().enumerate() {
             // SAFETY: a child of ours, not reaped.
@@ -38,6 +39,16 @@ extern "C" fn clean_up(_: libc::c_int) {
     }
     // SAFETY: ends the process.
     unsafe { libc::_exit(130) };
+}
+
+/// Has jobs killed and segments removed when this process is told to end.
+pub fn clean_up_on_signals() {
+    // SAFETY: a handler that uses what is there by now; nobody else holds the lock.
+    unsafe {
+        let handler = clean_up as *const () as libc::sighandler_t;
+        libc::signal(libc::SIGINT, handler);
+        libc::signal(libc::SIGTERM, handler);
+    }
 }
 
 /// Keeps this process on the core it is on.
@@ -103,12 +114,7 @@ pub fn run(
     if let Ok(mut known) = JOBS.lock() {
         known.clone_from(&pids);
     }
-    // SAFETY: the handler only uses what is there by now; nobody else holds the lock.
-    unsafe {
-        let handler = clean_up as *const () as libc::sighandler_t;
-        libc::signal(libc::SIGINT, handler);
-        libc::signal(libc::SIGTERM, handler);
-    }
+    clean_up_on_signals();
     // SAFETY: our own ends.
     let input = unsafe {
         libc::close(pipe[1]);

@@ -1,8 +1,11 @@
 //! Proof by death: brings real processes that use the release library to every instruction of
 //! every operation, kills or stops them there, and checks what the others find.
 
+mod campaign;
 mod cases;
 mod channel;
+mod exits;
+mod history;
 mod jobs;
 mod matrix;
 mod model;
@@ -35,6 +38,10 @@ enum What {
         /// Instructions; or system calls + changes of the segment since; or "end". For a pair, two.
         at: Vec<At>,
     },
+    /// Everything at once, killed and stopped at random.
+    Campaign(campaign::Options),
+    /// Ends that are no kill, and what happens to the file.
+    Exits,
     /// The names of the scenarios.
     List,
 }
@@ -43,6 +50,8 @@ fn main() -> std::process::ExitCode {
     let ok = match Cli::parse().what {
         What::Matrix(options) => matrix::run(&options),
         What::Point { scenario, mode, at } => matrix::one(&scenario, mode, &at),
+        What::Campaign(options) => campaign::run(&options),
+        What::Exits => exits::run(),
         What::List => {
             for scenario in cases::all().iter().chain(&cases::pairs()) {
                 println!("{}", scenario.id());

@@ -51,7 +51,30 @@ pub enum Code {
     AtomicExchange,
     AtomicCompareExchange,
     AtomicFetchAdd,
-    Nothing,
+    PoolOpenOrCreate,
+    Acquire,
+    Release,
+    AcquireBatch,
+    ReleaseBatch,
+    Reclaim,
+    Disown,
+    Adopt,
+    NumAllocated,
+    RingOpenOrCreate,
+    RingPush,
+    RingPop,
+    RingPushBulk,
+    RingPopBulk,
+    RingOverwrite,
+    RingOverwriteBulk,
+    RingLast,
+    RingObserve,
+    RingSkip,
+    RingClear,
+    RingPushWait,
+    RingPopWait,
+    RingSize,
+    Exit,
 }
 
 /// Most elements that one operation moves.
@@ -118,8 +141,12 @@ pub const OK: i32 = 0;
 pub const FULL: i32 = 1;
 pub const EMPTY: i32 = 2;
 pub const TIMEOUT: i32 = 3;
+pub const EXHAUSTED: i32 = 4;
+pub const E_ARGUMENT: i32 = -1;
 pub const E_EXISTS: i32 = -10;
 pub const E_NOT_FOUND: i32 = -11;
+pub const E_BUSY: i32 = -28;
+pub const E_STATE: i32 = -29;
 pub const E_ROLE: i32 = -30;
 
 /// Who does something.

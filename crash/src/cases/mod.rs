@@ -1,7 +1,9 @@
 //! The scenarios: every operation of every structure, in its states.
 
 mod atomic;
+mod pool;
 mod queue;
+mod ring;
 mod segment;
 mod spsc;
 
@@ -19,6 +21,8 @@ pub fn all() -> Vec<Scenario> {
     let mut all = queue::scenarios();
     all.extend(spsc::scenarios());
     all.extend(atomic::scenarios());
+    all.extend(pool::scenarios());
+    all.extend(ring::scenarios());
     all.extend(segment::scenarios());
     all
 }
@@ -28,6 +32,8 @@ pub fn pairs() -> Vec<Scenario> {
     let mut all = queue::pairs();
     all.extend(spsc::pairs());
     all.extend(atomic::pairs());
+    all.extend(pool::pairs());
+    all.extend(ring::pairs());
     all
 }
 

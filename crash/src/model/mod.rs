@@ -6,12 +6,16 @@
 //! rest come after it, or never. A history is right if one such number explains every answer.
 
 mod atomic;
+mod pool;
 mod queue;
+mod ring;
 mod segment;
 mod spsc;
 
 pub use atomic::AtomicModel;
+pub use pool::PoolModel;
 pub use queue::QueueModel;
+pub use ring::RingModel;
 pub use segment::{SegmentModel, waits};
 pub use spsc::SpscModel;
 
@@ -41,6 +45,30 @@ pub trait Model {
     /// Somebody stands still in an operation: answers that only this allows are allowed, until
     /// it is told that nobody does.
     fn stopped(&mut self, _op: Option<&Op>) {}
+
+    /// Whether a victim that went on may have had this outcome. `told`: what it was, if its
+    /// operation had ended; `so_far`: else what came of it before.
+    fn ended(
+        &mut self,
+        who: Who,
+        op: &Op,
+        told: Option<Outcome>,
+        so_far: Outcome,
+        seen: &Outcome,
+    ) -> Result<(), String> {
+        let told = told.unwrap_or_else(|| {
+            let mut outcome = so_far;
+            finish(self, who, op, &mut outcome);
+            outcome
+        });
+        if told == *seen {
+            return Ok(());
+        }
+        Err(format!(
+            "{who:?} {}, resumed: {seen}; expected {told}",
+            name(op)
+        ))
+    }
 
     /// Whether the operation may have had this outcome; if so, it has happened.
     fn accept(&mut self, who: Who, op: &Op, seen: &Outcome) -> Result<(), String> {
@@ -101,10 +129,23 @@ pub struct Pending {
 /// Most effects that an operation has.
 const MOST_EFFECTS: usize = 8;
 
+/// A victim's operation, in one way to explain a history.
+#[derive(Clone)]
+struct Part {
+    pending: Pending,
+    /// What had come of it when the victim was stopped.
+    outcome: Outcome,
+    /// All its effects came before.
+    ended: bool,
+    /// It had written down what it was about to do: whoever changes the table after its death
+    /// does it.
+    bequeathed: bool,
+}
+
 /// A way to explain a history: where each victim's operation stood.
 struct Branch {
     model: Box<dyn Model>,
-    victims: Vec<(Pending, Outcome, bool)>,
+    victims: Vec<Part>,
 }
 
 /// Whether some number of effects before the stop explains the history; if none does, why the
@@ -145,13 +186,19 @@ fn started(branch: Branch, victim: &Pending) -> Vec<Branch> {
             }
         };
         let possible = (!victim.unstarted || effects == 0) && (!victim.returned || ended);
-        if possible {
+        for bequeathed in [false, true] {
+            if !possible || bequeathed && (ended || !waits(victim.op.code)) {
+                continue;
+            }
             let mut victims = branch.victims.clone();
-            victims.push((*victim, outcome, ended));
-            ways.push(Branch {
-                model: model.boxed(),
-                victims,
+            victims.push(Part {
+                pending: *victim,
+                outcome,
+                ended,
+                bequeathed,
             });
+            let model = model.boxed();
+            ways.push(Branch { model, victims });
         }
         if ended {
             break;
@@ -162,38 +209,39 @@ fn started(branch: Branch, victim: &Pending) -> Vec<Branch> {
 
 fn replay(branch: &mut Branch, history: &[Event]) -> Result<(), (usize, String)> {
     let model = &mut *branch.model;
-    let mut inside: Vec<Pending> = branch.victims.iter().map(|victim| victim.0).collect();
+    let part_of = |who: Who| branch.victims.iter().find(|part| part.pending.who == who);
+    let mut inside: Vec<Pending> = branch.victims.iter().map(|part| part.pending).collect();
+    let mut bequests: Vec<Part> = Vec::new();
     for victim in &inside {
         model.stopped(Some(&victim.op));
     }
     for (at, event) in history.iter().enumerate() {
         match event {
-            Event::Did(who, op, seen) => model.accept(*who, op, seen).map_err(|why| (at, why))?,
+            Event::Did(who, op, seen) => {
+                let finds_bequests = waits(op.code) && seen.status != TIMEOUT;
+                let found = if finds_bequests { bequests.len() } else { 0 };
+                for part in bequests.drain(..found) {
+                    let mut outcome = part.outcome;
+                    finish(model, part.pending.who, &part.pending.op, &mut outcome);
+                }
+                model.accept(*who, op, seen).map_err(|why| (at, why))?;
+            }
             Event::Died(who) => {
                 model.died(*who);
+                bequests.extend(part_of(*who).filter(|part| part.bequeathed).cloned());
                 inside.retain(|victim| victim.who != *who);
                 model.stopped(inside.last().map(|victim| &victim.op));
             }
             Event::Ended(who, seen) => {
-                let victim = branch
-                    .victims
-                    .iter_mut()
-                    .find(|victim| victim.0.who == *who);
-                let Some((pending, outcome, ended)) = victim else {
+                let Some(part) = part_of(*who) else {
                     continue;
                 };
-                if !*ended {
-                    finish(model, *who, &pending.op, outcome);
-                }
                 inside.retain(|victim| victim.who != *who);
                 model.stopped(inside.last().map(|victim| &victim.op));
-                if outcome != seen {
-                    let op = name(&pending.op);
-                    return Err((
-                        at,
-                        format!("{who:?} {op}, resumed: {seen}; expected {outcome}"),
-                    ));
-                }
+                let told = part.ended.then_some(part.outcome);
+                model
+                    .ended(*who, &part.pending.op, told, part.outcome, seen)
+                    .map_err(|why| (at, why))?;
             }
         }
     }

@@ -1,0 +1,256 @@
+//! The ring buffer.
+
+use super::{PATIENTLY, attached, op, task};
+use crate::model::RingModel;
+use crate::op::{Code, Op, Task, Who};
+use crate::scenario::{Grain, Scenario};
+
+/// Elements that the ring buffer holds.
+const CAPACITY: u64 = 4;
+
+/// What the ring buffer is like: its name, elements that passed before, elements in it.
+type State = (&'static str, u64, u64);
+
+const EMPTY: State = ("empty", 1, 0);
+const ONE: State = ("one element", 5, 1);
+const LAST_PLACE: State = ("one place left", 1, 3);
+const FULL: State = ("full", 1, 4);
+const WRAP: State = ("at the wrap", 3, 2);
+
+/// The victim's side. The other one is A's; the victim's is nobody else's while it lives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Producer,
+    Consumer,
+    Neither,
+}
+
+fn setup(state: State, side: Side, elem: u64) -> Vec<Task> {
+    let open = op(Code::RingOpenOrCreate, CAPACITY, elem);
+    let mut tasks = attached(Some(open), &[Who::Victim]);
+    let (producer, consumer) = match side {
+        Side::Producer => (Who::Victim, Who::A),
+        Side::Consumer => (Who::A, Who::Victim),
+        Side::Neither => (Who::A, Who::A),
+    };
+    for value in 0..state.1 {
+        tasks.push(task(producer, Code::RingPush, 10 + value, 0));
+        tasks.push(task(consumer, Code::RingPop, 0, 0));
+    }
+    for value in 0..state.2 {
+        tasks.push(task(producer, Code::RingPush, 100 + value, 0));
+    }
+    tasks
+}
+
+/// What anybody may do at any time.
+fn looks(who: Who) -> Vec<Task> {
+    vec![
+        task(who, Code::RingLast, 0, 3),
+        task(who, Code::RingLast, 0, 6),
+        task(who, Code::RingObserve, 0, 6),
+    ]
+}
+
+fn produce(who: Who, first: u64) -> Vec<Task> {
+    let mut tasks = vec![task(who, Code::RingPush, first, 0)];
+    tasks.extend(looks(Who::B));
+    tasks.push(task(who, Code::RingPushBulk, first + 1, 3));
+    tasks.push(task(who, Code::RingOverwrite, first + 10, 0));
+    tasks.push((who, op(Code::RingOverwrite, first + 11, 0).inline()));
+    tasks.extend(looks(Who::B));
+    tasks.push(task(who, Code::RingOverwriteBulk, first + 20, 3));
+    tasks.extend(looks(Who::B));
+    tasks
+}
+
+fn consume(who: Who) -> Vec<Task> {
+    let mut tasks = looks(Who::B);
+    tasks.push(task(who, Code::RingPop, 0, 0));
+    tasks.extend(looks(Who::B));
+    tasks.push(task(who, Code::RingPopBulk, 0, 3));
+    tasks.push((who, op(Code::RingPop, 0, 0).inline()));
+    tasks
+}
+
+/// Both sides by one survivor; something is left.
+fn both(who: Who, first: u64) -> Vec<Task> {
+    let mut tasks = consume(who);
+    tasks.extend(produce(who, first));
+    tasks.extend(consume(who));
+    tasks.push(task(who, Code::RingPush, first + 30, 0));
+    tasks
+}
+
+fn beside(side: Side, first: u64) -> Vec<Task> {
+    match side {
+        Side::Producer => consume(Who::A),
+        Side::Consumer => produce(Who::A, first),
+        Side::Neither => both(Who::A, first),
+    }
+}
+
+fn scenario(
+    operation: &'static str,
+    side: Side,
+    state: State,
+    elem: u64,
+    path: &'static str,
+    victim: Op,
+) -> Scenario {
+    let open = op(Code::RingOpenOrCreate, CAPACITY, elem);
+    let mut recovered = vec![(Who::New, open), (Who::NewToo, open)];
+    recovered.push(task(Who::New, Code::RingSize, 0, 0));
+    recovered.extend(both(Who::New, 900));
+    recovered.extend(both(Who::NewToo, 950));
+    Scenario {
+        structure: "ring_buffer",
+        operation,
+        state: format!("{}, {elem} bytes", state.0),
+        path,
+        grain: Grain::Instructions,
+        setup: setup(state, side, elem),
+        earlier: None,
+        arrival: Vec::new(),
+        op: if path == "inline" {
+            victim.inline()
+        } else {
+            victim
+        },
+        second: None,
+        sleeper: None,
+        stopped: beside(side, 300),
+        resumed: both(Who::A, 500),
+        dead: both(Who::A, 600),
+        recovered,
+        audit: vec![task(Who::A, Code::Info, 0, 0)],
+        may_wait: false,
+        model: Box::new(RingModel::new(CAPACITY as usize)),
+    }
+}
+
+pub fn scenarios() -> Vec<Scenario> {
+    use Side::{Consumer, Neither, Producer};
+    let mut all = Vec::new();
+    for elem in [8, 24] {
+        let mut add = |operation, side, states: &[State], paths: &[&'static str], victim| {
+            for &state in states {
+                for path in paths {
+                    all.push(scenario(operation, side, state, elem, path, victim));
+                }
+            }
+        };
+        let paths = ["library", "inline"];
+        let library = ["library"];
+        let push = op(Code::RingPush, 200, 0);
+        add(
+            "push",
+            Producer,
+            &[EMPTY, LAST_PLACE, FULL, WRAP],
+            &paths,
+            push,
+        );
+        let pop = op(Code::RingPop, 0, 0);
+        add("pop", Consumer, &[EMPTY, ONE, FULL, WRAP], &paths, pop);
+        let overwrite = op(Code::RingOverwrite, 200, 0);
+        add(
+            "push_overwrite",
+            Producer,
+            &[LAST_PLACE, FULL, WRAP],
+            &paths,
+            overwrite,
+        );
+        let push_bulk = op(Code::RingPushBulk, 200, 3);
+        add("push_bulk", Producer, &[EMPTY, WRAP], &paths, push_bulk);
+        let pop_bulk = op(Code::RingPopBulk, 0, 3);
+        add("pop_bulk", Consumer, &[FULL, WRAP], &paths, pop_bulk);
+        let overwrite_bulk = op(Code::RingOverwriteBulk, 200, 3);
+        add(
+            "overwrite_bulk",
+            Producer,
+            &[FULL, WRAP],
+            &library,
+            overwrite_bulk,
+        );
+        add(
+            "skip",
+            Consumer,
+            &[WRAP],
+            &library,
+            op(Code::RingSkip, 0, 2),
+        );
+        add(
+            "clear",
+            Consumer,
+            &[FULL],
+            &library,
+            op(Code::RingClear, 0, 0),
+        );
+        add(
+            "push_wait",
+            Producer,
+            &[ONE],
+            &library,
+            op(Code::RingPushWait, 200, PATIENTLY),
+        );
+        add(
+            "pop_wait",
+            Consumer,
+            &[ONE],
+            &library,
+            op(Code::RingPopWait, 0, PATIENTLY),
+        );
+        add(
+            "observe",
+            Neither,
+            &[FULL, WRAP],
+            &library,
+            op(Code::RingObserve, 0, 6),
+        );
+        add(
+            "get_last_n",
+            Neither,
+            &[FULL, WRAP],
+            &library,
+            op(Code::RingLast, 0, 3),
+        );
+    }
+    let mut waiting = scenario(
+        "pop_wait",
+        Consumer,
+        EMPTY,
+        8,
+        "library",
+        op(Code::RingPopWait, 0, PATIENTLY),
+    );
+    waiting.grain = Grain::Events;
+    all.push(waiting);
+    all
+}
+
+/// The producer and the consumer die.
+pub fn pairs() -> Vec<Scenario> {
+    let overwrite = op(Code::RingOverwrite, 200, 0);
+    let push = op(Code::RingPush, 200, 0);
+    [
+        ("push, pop", ONE, push),
+        ("push_overwrite, pop", FULL, overwrite),
+    ]
+    .map(|(operation, state, first)| {
+        let mut pair = scenario(operation, Side::Producer, state, 8, "inline", first);
+        let open = op(Code::RingOpenOrCreate, CAPACITY, 8);
+        let mut setup = attached(Some(open), &[Who::Victim, Who::Second]);
+        for value in 0..state.1 {
+            setup.push(task(Who::Victim, Code::RingPush, 10 + value, 0));
+            setup.push(task(Who::Second, Code::RingPop, 0, 0));
+        }
+        for value in 0..state.2 {
+            setup.push(task(Who::Victim, Code::RingPush, 100 + value, 0));
+        }
+        pair.setup = setup;
+        pair.stopped = looks(Who::B);
+        pair.second = Some(op(Code::RingPop, 0, 0).inline());
+        pair
+    })
+    .into()
+}
