@@ -62,6 +62,13 @@ if(BUILD_SHARED_LIBS)
        "${SHMDS_LIB_DIR}/${shmds_shared}" "${SHMDS_LIB_DIR}/${shmds_soname}" "${SHMDS_LIB_DIR}/libshmds.so")
 endif()
 
+# What is called once in a while is worth its size, and no more: 60 instead of 250 keeps the library below its limit
+# (scripts/package/size). The hot paths are marked for inlining in the sources.
+set(shmds_rustc_arguments)
+if(SHMDS_CARGO_PROFILE STREQUAL "release")
+  set(shmds_rustc_arguments -- -Cllvm-args=-inline-threshold=60)
+endif()
+
 set(shmds_environment --unset=CARGO_BUILD_TARGET)
 if(RUSTFLAGS)
   list(APPEND shmds_environment "RUSTFLAGS=${RUSTFLAGS}")
@@ -76,7 +83,7 @@ endif()
 add_custom_target(shmds_cargo ALL
   COMMAND "${CMAKE_COMMAND}" -E make_directory "${SHMDS_LIB_DIR}"
   COMMAND "${CMAKE_COMMAND}" -E env ${shmds_environment}
-          "${CARGO}" ${shmds_cargo_arguments} --crate-type "${shmds_crate_types}"
+          "${CARGO}" ${shmds_cargo_arguments} --crate-type "${shmds_crate_types}" ${shmds_rustc_arguments}
   ${shmds_stage}
   BYPRODUCTS ${shmds_libraries}
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"

@@ -283,6 +283,7 @@ pub unsafe extern "C" fn shmds_atomic_compare_exchange(
 /// # Safety
 ///
 /// `atomic` is NULL or open, `previous` is NULL or valid.
+#[inline]
 unsafe fn update(
     atomic: *mut shmds_atomic,
     update: Update,

@@ -229,6 +229,7 @@ impl Segment {
     }
 
     /// Notes a handle to the structure of entry `index`.
+    #[inline(never)]
     pub fn enter_entry(&self, name: &str, index: u64) -> Result<()> {
         let file = self.file()?;
         let process = fork::lock_process();
@@ -238,6 +239,7 @@ impl Segment {
     }
 
     /// Forgets a handle to the structure of entry `index`.
+    #[inline(never)]
     pub fn leave_entry(&self, index: u64) {
         if let Ok(file) = self.file() {
             self.users.leave(&fork::lock_process(), file, index);

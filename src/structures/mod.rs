@@ -263,40 +263,57 @@ impl Attachment {
     }
 
     fn cached<S: Structure>(&self, id: Id) -> Option<&S> {
-        let _process = fork::lock_process();
-        // SAFETY: the process lock is held. Handles are counted and live until `self`
-        // is dropped, so the reference stays good when the map changes.
-        let handles: &HashMap<_, _> = unsafe { &*self.handles.get() };
-        S::from_handle(handles.get(&id)?)
+        let mut found = None;
+        self.see(id, &mut |handle| {
+            found = S::from_handle(handle).map(core::ptr::from_ref)
+        });
+        // SAFETY: counted, and alive until `self` is dropped.
+        found.map(|structure| unsafe { &*structure })
     }
 
     fn insert<S: Structure>(&self, name: &Key, id: Id, opened: S) -> Result<&S> {
         let handle = opened.into_handle();
+        let mut kept = None;
+        self.keep(id, handle, &mut |handle| {
+            kept = S::from_handle(handle).map(core::ptr::from_ref);
+        });
+        match kept {
+            // SAFETY: counted, and alive until `self` is dropped.
+            Some(structure) => Ok(unsafe { &*structure }),
+            None => Err(Error::corrupt(&name.text(), "the table entry")),
+        }
+    }
+
+    /// Shows a handle that is open. One copy for all structures, as [`Self::keep`].
+    #[inline(never)]
+    fn see(&self, id: Id, show: &mut dyn FnMut(&Handle)) {
+        let _process = fork::lock_process();
+        // SAFETY: the process lock is held.
+        let handles: &HashMap<_, _> = unsafe { &*self.handles.get() };
+        if let Some(handle) = handles.get(&id) {
+            show(handle);
+        }
+    }
+
+    /// Keeps a handle, and shows the one that is kept: if another thread was first, its own,
+    /// and this one is dropped once the lock is free again.
+    #[inline(never)]
+    fn keep(&self, id: Id, handle: Handle, show: &mut dyn FnMut(&Handle)) {
         let mut late = None;
-        let handle = {
+        {
             let _process = fork::lock_process();
             // SAFETY: the process lock is held.
             let handles = unsafe { &mut *self.handles.get() };
-            // Another thread may have been first: then its handle is the one, and ours
-            // is dropped once the lock is free again.
-            let handle: *const Handle = match handles.entry(id) {
+            show(match handles.entry(id) {
                 Entry::Occupied(first) => {
                     late = Some(handle);
                     first.into_mut()
                 }
                 Entry::Vacant(free) => free.insert(handle),
-            };
-            // SAFETY: just borrowed; only the counted structure inside is handed out.
-            S::from_handle(unsafe { &*handle }).map(core::ptr::from_ref)
-        };
+            });
+        }
         if late.is_some() {
             self.segment.leave_entry(id.index);
-        }
-        drop(late);
-        match handle {
-            // SAFETY: counted, and alive until `self` is dropped.
-            Some(handle) => Ok(unsafe { &*handle }),
-            None => Err(Error::corrupt(&name.text(), "the table entry")),
         }
     }
 }

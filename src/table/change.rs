@@ -282,6 +282,7 @@ impl Reservation<'_> {
     }
 
     /// Makes the structure visible to everybody.
+    #[inline(never)]
     pub fn publish(mut self, key: &Key) -> Result<Found> {
         let table = Table::of(self.segment)?;
         let ready = self.meta.in_state(State::Ready);
@@ -379,6 +380,7 @@ fn await_initialiser(
 }
 
 /// Finds a structure, waiting for its initialiser if there is one at work.
+#[inline(never)]
 pub fn open(segment: &Segment, key: &Key) -> Result<Found> {
     let table = Table::of(segment)?;
     let deadline = deadline(segment);
@@ -394,6 +396,7 @@ pub fn open(segment: &Segment, key: &Key) -> Result<Found> {
 
 /// Finds a structure, or reserves its name and commits its memory, all zero. Of
 /// any number of processes that claim one name, exactly one gets the reservation.
+#[inline(never)]
 pub fn claim<'a>(segment: &'a Segment, request: &Request) -> Result<Claim<'a>> {
     let table = Table::of(segment)?;
     let deadline = deadline(segment);

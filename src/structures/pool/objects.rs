@@ -101,6 +101,7 @@ impl Objects {
 
     /// Frees a live object; with a generation, only in that life. Returns its new word.
     /// To be followed by [`Objects::mark`].
+    #[inline]
     pub fn release(&self, index: u32, generation: Option<u32>) -> Result<Word, Refusal> {
         // The linearisation point of every release; publishes what the owner wrote.
         self.change(index, generation, |word| Ok(word.released()))

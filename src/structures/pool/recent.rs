@@ -97,6 +97,7 @@ impl Recent {
     }
 
     /// Remembers an object that was just released, with its new word.
+    #[inline]
     pub fn released(&self, objects: &Objects, index: u32, word: Word) {
         let top = self.index.load(Relaxed);
         if top != index {
