@@ -239,7 +239,10 @@ fn what_a_dead_producer_was_writing_stays_out_of_sight() {
                 assert_eq!(buffer.observe(&mut cursor, capacity), Ok((seen, dying)));
                 // Its successor finds room in what is gone, and nowhere else.
                 let next: Vec<_> = (capacity..2 * capacity).collect();
-                assert_eq!(buffer.push(&next), Ok(oldest));
+                assert_eq!(buffer.push(&next[..1]), Ok(1));
+                let all: Vec<_> = (oldest..=capacity).collect();
+                assert_eq!(buffer.last(capacity), Ok(all), "after the first");
+                assert_eq!(buffer.push(&next[1..]), Ok(oldest - 1));
                 let all: Vec<_> = (oldest..capacity + oldest).collect();
                 assert_eq!(buffer.last(capacity), Ok(all.clone()));
                 assert_eq!(buffer.pop(capacity), Ok(all));
