@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "posix_shm.h"
 #include "shm_table.h"
@@ -393,14 +394,17 @@ class shm_ring_buffer {
     return handle;
   }
 
+  // By value where compilers agree how; see push_by_call().
+  using argument = std::conditional_t<(alignof(T) > alignof(std::max_align_t)), const T&, T>;
+
   // What cannot be done in line. Not members, and by value, so that callers may keep the handle
   // and the element in registers.
   [[gnu::cold, gnu::noinline]] static bool push_by_call(shmds_ring_buffer* handle,
-                                                        T value) noexcept {
+                                                        argument value) noexcept {
     return shmds_ring_buffer_push(handle, &value) == SHMDS_OK;
   }
   [[gnu::cold, gnu::noinline]] static void overwrite_by_call(shmds_ring_buffer* handle,
-                                                             T value) noexcept {
+                                                             argument value) noexcept {
     static_cast<void>(!shmds_ring_buffer_push_overwrite(handle, &value));
   }
   [[gnu::cold, gnu::noinline]] static std::optional<T> pop_by_call(
