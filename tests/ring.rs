@@ -224,7 +224,7 @@ fn a_small_ring_still_gives_whole_elements_beside_a_producer_at_full_speed() {
     let ring = Ring::<17>::obtain(&at, Intent::Create, 8);
     let producer = overwriter::<17>(&name, 1);
     let (mut popped, mut last) = (0_u64, None);
-    assert!(eventually(Duration::from_secs(20), || ring.0.len() > 0));
+    assert!(eventually(Duration::from_secs(20), || !ring.0.is_empty()));
     let end = Instant::now() + Duration::from_millis(300);
     while Instant::now() < end {
         let numbers = ring.pop(4);
