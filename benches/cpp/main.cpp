@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "calls.hpp"
+#include "ring.hpp"
 #include "stage.hpp"
 #include "trip.hpp"
 
@@ -61,6 +62,12 @@ class Commands {
       const auto count = number(line);
       with_means(means,
                  [&]<class Means>() { out << "ns " << round_trip<Means>(means, count, cpus_); });
+    } else if (command == "blocks") {
+      const auto bytes = number(line);
+      const BlockTimes times = blocks(bytes, number(line));
+      out << "ring_ns " << times.ring_ns << " memcpy_ns " << times.memcpy_ns;
+    } else if (command == "overwrite") {
+      overwrite_beside(line, out);
     } else if (command == "calls") {
       calls(next(line), out);
     } else if (command == "calls-end") {
@@ -113,6 +120,16 @@ class Commands {
     crowd.milliseconds = static_cast<unsigned>(number(line));
     const Transfer done = stage().flow(crowd);
     out << "per_us " << done.per_us << " stuck " << done.stuck;
+  }
+
+  // overwrite READER BYTES MILLISECONDS
+  void overwrite_beside(std::istringstream& line, std::ostream& out) {
+    const auto reader = next(line);
+    const auto bytes = next(line);
+    const auto milliseconds = number(line);
+    const Overwritten done = bytes == "8" ? overwrite<Element<8>>(reader, milliseconds, cpus_)
+                                          : overwrite<Element<64>>(reader, milliseconds, cpus_);
+    out << "per_us " << done.per_us << " reads_per_us " << done.reads_per_us;
   }
 
   // calls queue|spsc
@@ -199,7 +216,10 @@ int main(int argc, char** argv) {
     if (arguments.empty()) throw Failure("this program is run by the driver of the benchmarks");
     end_with_parent(std::stoi(arguments[0]));
     arguments.erase(arguments.begin());
-    if (arguments.size() == 10 && arguments[0] == "answer") {
+    if (arguments.size() == 6 && arguments[0] == "read") {
+      arguments.erase(arguments.begin());
+      take_part_as_reader(arguments);
+    } else if (arguments.size() == 10 && arguments[0] == "answer") {
       take_part_in_trip(arguments);
     } else if (arguments.size() == 8) {
       take_part(arguments);

@@ -5,6 +5,7 @@
 
 #include <posix_shm.h>
 #include <shm_queue.h>
+#include <shm_ring_buffer.h>
 #include <shm_spsc_queue.h>
 #include <shmds.h>
 #include <shmds_inline.h>
@@ -164,6 +165,45 @@ struct BoostSpsc {
   Queue* queue;
 };
 
+// ---- The ring buffer, as a queue.
+
+template <class E>
+struct ShmRing {
+  using element = E;
+  using Owner = Segment;
+  static constexpr bool between_processes = true;
+
+  explicit ShmRing(Owner& owner) : ring(owner.shm, "ring", capacity) {}
+  bool push(const E& value) noexcept { return ring.push(value); }
+  bool pop(E& value) noexcept {
+    return shmds_ring_buffer_pop_inline(ring.native_handle(), &value, sizeof(E)) == SHMDS_OK;
+  }
+  size_t size() const noexcept { return ring.size(); }
+
+  shm_ring_buffer<E> ring;
+};
+
+// The same with the pop of the wrapper, which returns an optional.
+template <class E>
+struct ShmRingOptional : ShmRing<E> {
+  using ShmRing<E>::ShmRing;
+  bool pop(E& value) noexcept {
+    const std::optional<E> got = this->ring.pop();
+    if (!got) return false;
+    value = *got;
+    return true;
+  }
+};
+
+// The same by calls into the shared library.
+template <class E>
+struct CCallRing : ShmRing<E> {
+  explicit CCallRing(Segment& owner) : ShmRing<E>(owner), handle(this->ring.native_handle()) {}
+  bool push(const E& value) noexcept { return shmds_ring_buffer_push(handle, &value) == SHMDS_OK; }
+  bool pop(E& value) noexcept { return shmds_ring_buffer_pop(handle, &value) == SHMDS_OK; }
+  shmds_ring_buffer* handle;
+};
+
 // Calls `use.operator()<Port>()` for the queue of that name and elements of that many bytes.
 template <size_t Bytes, class Use>
 void with_port(const std::string& kind, Use use) {
@@ -177,6 +217,9 @@ void with_port(const std::string& kind, Use use) {
   if (kind == "spsc-optional") return use.template operator()<ShmSpscOptional<E>>();
   if (kind == "spsc-inline") return use.template operator()<CInlineSpsc<E>>();
   if (kind == "spsc-call") return use.template operator()<CCallSpsc<E>>();
+  if (kind == "ring") return use.template operator()<ShmRingOptional<E>>();
+  if (kind == "ring-inline") return use.template operator()<ShmRing<E>>();
+  if (kind == "ring-call") return use.template operator()<CCallRing<E>>();
   if (kind == "boost-spsc") return use.template operator()<BoostSpsc<E>>();
   broken("no such queue");
 }

@@ -6,6 +6,7 @@ mod flow;
 mod pair;
 mod program;
 mod report;
+mod ring;
 mod stopped;
 mod trace;
 mod trip;
@@ -28,7 +29,7 @@ struct Options {
     /// A slice of everything, for what must hold on any machine; its figures mean little
     #[arg(long)]
     quick: bool,
-    /// Only parts whose name starts like this: pair, flow, stopped, trip, calls
+    /// Only parts whose name starts like this: pair, flow, ring, stopped, trip, calls
     #[arg(long, default_value = "")]
     only: String,
 }
@@ -44,6 +45,8 @@ struct Extent {
     flow_ms: u64,
     /// Round trips in a round.
     trips: u64,
+    /// Bytes that go through a ring buffer in a turn, in blocks.
+    block_bytes: u64,
     /// Operations of others while one is stopped.
     jump: u64,
     /// Bytes of an element.
@@ -55,6 +58,7 @@ const FULL: Extent = Extent {
     pairs: 300_000,
     flow_ms: 20,
     trips: 20_000,
+    block_bytes: 16 << 20,
     jump: 40_000_000,
     sizes: &[8, 64],
 };
@@ -64,6 +68,7 @@ const QUICK: Extent = Extent {
     pairs: 20_000,
     flow_ms: 5,
     trips: 200,
+    block_bytes: 1 << 20,
     jump: 400_000,
     sizes: &[8],
 };
@@ -125,9 +130,10 @@ fn run() -> Result<(), String> {
     for program in bench.ours.iter().chain([&bench.peers]) {
         println!("- {}", program.about);
     }
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("pair", pair::run),
         ("flow", flow::run),
+        ("ring", ring::run),
         ("stopped", stopped::run),
         ("trip", trip::run),
         ("calls", stopped::count_calls),

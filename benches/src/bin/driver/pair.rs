@@ -36,24 +36,28 @@ const ROWS: [(&str, &str, Target); 14] = [
     ("rtrb", "peer-cas", Target::None),
 ];
 
-/// The figures of one contender.
-struct Figures(Vec<(&'static str, Vec<f64>)>);
+/// The figures of all contenders, by name.
+#[derive(Default)]
+pub struct Figures(Vec<(&'static str, Vec<f64>)>);
 
 impl Figures {
-    fn add(&mut self, name: &'static str, figure: f64) {
+    /// A figure of one round.
+    pub fn add(&mut self, name: &'static str, figure: f64) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, figures)) => figures.push(figure),
             None => self.0.push((name, vec![figure])),
         }
     }
 
-    fn of(&self, name: &str) -> &[f64] {
+    /// All of one contender.
+    pub fn of(&self, name: &str) -> &[f64] {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map_or(&[], |(_, figures)| figures)
     }
 }
 
-fn pair(program: &mut Program, kind: &str, size: u32, count: u64) -> Result<f64, String> {
+/// Nanoseconds of a push and a pop.
+pub fn pair(program: &mut Program, kind: &str, size: u32, count: u64) -> Result<f64, String> {
     program.ask(&format!("open {kind} {size}"))?;
     program.ask(&format!("pair {}", count / 10 + 1))?;
     let figure = program.number(&format!("pair {count}"), "ns")?;
@@ -73,7 +77,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
 fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
     let (count, rounds) = (bench.extent.pairs, bench.extent.rounds);
     let compiler = bench.ours[ours].compiler.clone();
-    let mut figures = Figures(Vec::new());
+    let mut figures = Figures::default();
     for _ in 0..rounds {
         let (ours, peers) = (&mut bench.ours[ours], &mut bench.peers);
         figures.add("cas", ours.number(&format!("cas {count}"), "ns")?);
