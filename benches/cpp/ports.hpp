@@ -175,15 +175,13 @@ struct ShmRing {
 
   explicit ShmRing(Owner& owner) : ring(owner.shm, "ring", capacity) {}
   bool push(const E& value) noexcept { return ring.push(value); }
-  bool pop(E& value) noexcept {
-    return shmds_ring_buffer_pop_inline(ring.native_handle(), &value, sizeof(E)) == SHMDS_OK;
-  }
+  bool pop(E& value) noexcept { return ring.pop(value); }
   size_t size() const noexcept { return ring.size(); }
 
   shm_ring_buffer<E> ring;
 };
 
-// The same with the pop of the wrapper, which returns an optional.
+// The same with the pop that returns an optional.
 template <class E>
 struct ShmRingOptional : ShmRing<E> {
   using ShmRing<E>::ShmRing;
@@ -217,8 +215,8 @@ void with_port(const std::string& kind, Use use) {
   if (kind == "spsc-optional") return use.template operator()<ShmSpscOptional<E>>();
   if (kind == "spsc-inline") return use.template operator()<CInlineSpsc<E>>();
   if (kind == "spsc-call") return use.template operator()<CCallSpsc<E>>();
-  if (kind == "ring") return use.template operator()<ShmRingOptional<E>>();
-  if (kind == "ring-inline") return use.template operator()<ShmRing<E>>();
+  if (kind == "ring") return use.template operator()<ShmRing<E>>();
+  if (kind == "ring-optional") return use.template operator()<ShmRingOptional<E>>();
   if (kind == "ring-call") return use.template operator()<CCallRing<E>>();
   if (kind == "boost-spsc") return use.template operator()<BoostSpsc<E>>();
   broken("no such queue");

@@ -210,6 +210,23 @@ class shm_ring_buffer {
     return out.value;
   }
 
+  /// Takes the oldest element.
+  /// @param[out] value the element; untouched if there is none
+  /// @return false if there is none
+  [[nodiscard, gnu::always_inline]] bool pop(T& value) noexcept {
+    shmds::detail::storage<T> out;
+    if (shmds_ring_buffer_try_pop_inline(handle_, &out, 1, sizeof(T)) == 0) [[unlikely]] {
+      const auto found = pop_by_call(handle_);
+      if (!found) {
+        return false;
+      }
+      value = *found;
+      return true;
+    }
+    value = out.value;
+    return true;
+  }
+
   /// Takes as many of the oldest elements as there are and fit, to the start of
   /// `values`.
   /// @return how many

@@ -108,8 +108,14 @@ TEST_CASE("elements leave a ring buffer in the order in which they came", "[ring
   for (int i = 1; i < 5; i++) {
     CHECK(ring.pop() == i);
   }
-  CHECK(ring.total_written() == 5);
-  CHECK(ring.total_read() == 5);
+  int value = -1;
+  CHECK(!ring.pop(value));
+  CHECK(value == -1);
+  CHECK(ring.push(5));
+  CHECK(ring.pop(value));
+  CHECK(value == 5);
+  CHECK(ring.total_written() == 6);
+  CHECK(ring.total_read() == 6);
 }
 
 TEST_CASE("bulk calls move as many elements as fit, or as there are", "[ring]") {

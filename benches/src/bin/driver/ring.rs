@@ -5,7 +5,7 @@ use crate::Bench;
 use crate::pair::{Figures, pair};
 use crate::report::Target::{self, AtLeast, AtMost};
 
-const KINDS: [&str; 4] = ["ring", "ring-inline", "ring-call", "boost-spsc"];
+const KINDS: [&str; 4] = ["ring", "ring-optional", "ring-call", "boost-spsc"];
 const BLOCKS: [u64; 5] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 const READERS: [&str; 4] = ["private-paced", "ring-paced", "private-busy", "ring-busy"];
 /// Alternating rounds beside readers, at most.
@@ -32,9 +32,8 @@ fn singles(bench: &mut Bench, ours: usize) -> Result<(), String> {
         }
         bench.report.section(
             &format!("Ring buffer: a push and a pop by one thread, {size} bytes, {compiler}"),
-            "Nanoseconds for both. `ring` is shm_ring_buffer through the C++ wrapper, whose pop \
-             returns an optional; `inline` pops by shmds_inline.h, which fills an element; `call` \
-             is by the functions of the shared library.",
+            "Nanoseconds for both. `ring` is shm_ring_buffer through the C++ wrapper, with an element \
+             to fill or, `optional`, one returned; `call` the functions of the shared library.",
         );
         let boost = Some(figures.of("boost-spsc"));
         for kind in &KINDS[..3] {
