@@ -211,19 +211,16 @@ class shm_ring_buffer {
   }
 
   /// Takes the oldest element.
-  /// @param[out] value the element; untouched if there is none
+  /// @param[out] value the element; unspecified if there is none
   /// @return false if there is none
   [[nodiscard, gnu::always_inline]] bool pop(T& value) noexcept {
-    shmds::detail::storage<T> out;
-    if (shmds_ring_buffer_try_pop_inline(handle_, &out, 1, sizeof(T)) == 0) [[unlikely]] {
+    if (shmds_ring_buffer_try_pop_inline(handle_, &value, 1, sizeof(T)) == 0) [[unlikely]] {
       const auto found = pop_by_call(handle_);
       if (!found) {
         return false;
       }
       value = *found;
-      return true;
     }
-    value = out.value;
     return true;
   }
 
