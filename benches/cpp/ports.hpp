@@ -17,6 +17,7 @@
 #include <string>
 
 #include "common.hpp"
+#include "floor.hpp"
 
 // Room for a queue of the largest elements, and for the two of a round trip.
 inline constexpr size_t segment_size = 1 << 20;
@@ -211,6 +212,8 @@ void with_port(const std::string& kind, Use use) {
   if (kind == "queue-inline") return use.template operator()<CInlineQueue<E>>();
   if (kind == "queue-call") return use.template operator()<CCallQueue<E>>();
   if (kind == "boost-queue") return use.template operator()<BoostQueue<E>>();
+  if (kind == "floor") return use.template operator()<FloorQueue<E, Floor::stores>>();
+  if (kind == "floor-loads") return use.template operator()<FloorQueue<E, Floor::loads>>();
   if (kind == "spsc") return use.template operator()<ShmSpsc<E>>();
   if (kind == "spsc-optional") return use.template operator()<ShmSpscOptional<E>>();
   if (kind == "spsc-inline") return use.template operator()<CInlineSpsc<E>>();

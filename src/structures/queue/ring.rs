@@ -15,7 +15,7 @@ use crate::raw::{List, Ref, Region, Slots};
 /// The enqueuing side: exchanges an empty word of lap L for a full one of lap L.
 pub(super) const TAIL: u64 = 0;
 /// The dequeuing side: exchanges a full word of lap L for an empty one of lap L + 1.
-const HEAD: u64 = 1;
+pub(super) const HEAD: u64 = 1;
 
 /// From this element size on, `enqueue` looks for room before it copies.
 const WORTH_A_LOOK: u64 = 256;

@@ -5,6 +5,9 @@ use core::sync::atomic::Ordering::Acquire;
 use super::Corrupt;
 use super::ring::{Position, Ring, Sight, TAIL};
 
+/// An offset from where a search is at which the hints are asked.
+const FAR: u64 = 8;
+
 /// Where an operation currently believes its position is.
 pub(super) struct Cursor {
     pub(super) at: Position,
@@ -62,48 +65,66 @@ impl Ring {
         let laps = ((ahead as u64 >> self.slot_bits) - 1) / 2;
         let base = Position(at.0.wrapping_add(laps * (self.index_mask + 1)));
         let (mut passed, mut unpassed) = (0, self.capacity);
-        // Mostly the boundary is near: 1, 3, 7 on. Then a fresh hint may know better, and
-        // it is near that. Then halve.
-        let mut stride = 1;
-        let mut hinted = false;
+        // Mostly the boundary is near: 1, 3, 7 on. Not so for who comes back after laps, or
+        // where that did not find it: then the hints, which are fresh by now, may know better.
+        // Then halve. Each look may cost a line from another processor's cache.
+        let (mut stride, mut back) = (if laps > 0 { FAR } else { 1 }, 0);
+        let mut hints = None;
         while unpassed - passed > 1 {
             let mut probe = passed + stride;
-            if stride > 4 && !hinted {
-                hinted = true;
-                probe = self.hinted_offset::<SIDE>(base);
-                stride = 1;
+            let mut hinted = false;
+            if back > 0 {
+                // A hint was somewhat beyond: 1, 3, 7 back from there.
+                probe = unpassed.saturating_sub(back);
+            } else if stride >= FAR {
+                probe = passed + (unpassed - passed) / 2;
+                let hints = hints.get_or_insert_with(|| self.hinted_offsets::<SIDE>(base));
+                let worth_it = |hint: &u64| unpassed - passed > FAR && *hint > passed;
+                if let Some(hint) = hints.find(worth_it) {
+                    (probe, stride, hinted) = (hint, 0, true);
+                }
             }
-            if stride > 4 || probe <= passed || probe >= unpassed {
+            if probe <= passed || probe >= unpassed {
                 probe = passed + (unpassed - passed) / 2;
             }
             match self.look::<SIDE>(self.offset(base, probe)) {
-                Some(sight) if sight.ahead > 0 => (passed, stride) = (probe, stride * 2),
-                _ => unpassed = probe,
+                Some(sight) if sight.ahead > 0 => {
+                    (passed, stride, back) = (probe, (2 * stride).max(1), 0);
+                }
+                _ => {
+                    let near = hinted || (back > 0 && back < FAR);
+                    (unpassed, stride) = (probe, stride.max(FAR));
+                    back = if near { (2 * back).max(1) } else { 0 };
+                }
             }
         }
         self.offset(base, unpassed)
     }
 
-    /// The last position that the hints say this side has passed, as an offset from `base`;
-    /// 0 when they say nothing of use. To be checked against the word, like any hint.
-    fn hinted_offset<const SIDE: u64>(&self, base: Position) -> u64 {
+    /// What the hints say is the last position that this side has passed: at least, and at
+    /// most. As offsets from `base`, 0 for nothing of use; to be checked against the words.
+    fn hinted_offsets<const SIDE: u64>(&self, base: Position) -> std::array::IntoIter<u64, 2> {
         // Acquire: as in `hinted`.
         let tail = Position(self.header.ends.tail.load(Acquire));
         let head = Position(self.header.ends.head.load(Acquire));
         // The head never overtakes the tail, and the tail never overtakes the head by more
-        // than a lap: so each bounds the other from below.
-        let (own, other) = if SIDE == TAIL {
-            (tail, head)
+        // than a lap: so each bounds the other from below and from above. In a queue that is
+        // nearly empty, or nearly full, one of those is the place.
+        let lap = self.index_mask + 1;
+        let (own, least, most) = if SIDE == TAIL {
+            (tail, head, Position(head.0.wrapping_add(lap)))
         } else {
-            let lap = self.index_mask + 1;
-            (head, Position(tail.0.wrapping_sub(lap)))
+            (head, Position(tail.0.wrapping_sub(lap)), tail)
         };
         let from_base = |hint: Position| match (self.index(hint), self.laps(base, hint)) {
             (index, 0) => index.saturating_sub(self.index(base)),
             (index, 1) if index < self.capacity => index + self.capacity - self.index(base),
             _ => 0,
         };
-        from_base(own).max(from_base(other)).saturating_sub(1)
+        let least = from_base(own).max(from_base(least));
+        [least, from_base(most)]
+            .map(|offset| offset.saturating_sub(1))
+            .into_iter()
     }
 
     /// A position derived from the words alone.

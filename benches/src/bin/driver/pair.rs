@@ -4,7 +4,9 @@ use crate::Bench;
 use crate::program::Program;
 use crate::report::Target::{self, AtMost};
 
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
+    "floor",
+    "floor-loads",
     "queue",
     "queue-optional",
     "queue-inline",
@@ -19,10 +21,14 @@ const OURS: [&str; 10] = [
 const PEERS: [&str; 2] = ["array-queue", "rtrb"];
 
 /// What is compared with what, and what the ratio should be.
-const ROWS: [(&str, &str, Target); 14] = [
+const ROWS: [(&str, &str, Target); 18] = [
     ("queue", "cas", AtMost(2.5)),
     ("queue", "boost-queue", AtMost(0.55)),
     ("queue", "array-queue", AtMost(1.0)),
+    ("queue", "floor-loads", Target::None),
+    ("floor", "cas", Target::None),
+    ("floor-loads", "cas", Target::None),
+    ("floor-loads", "array-queue", Target::None),
     ("queue-optional", "cas", Target::None),
     ("queue-inline", "cas", Target::None),
     ("queue-call", "cas", Target::None),
@@ -94,7 +100,9 @@ fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
         "Nanoseconds for both. `cas` is a compare-and-swap that succeeds, on a line of its own; \
          `peer-cas` the same in the Rust program. `queue` and `spsc` are shm_queue and \
          shm_spsc_queue through the C++ wrapper, with an element to fill or, `optional`, one \
-         returned; `inline` is shmds_inline.h; `call` the functions of the shared library.",
+         returned; `inline` is shmds_inline.h; `call` the functions of the shared library. `floor` \
+         copies the payload, makes the two compare-and-swaps, and stores what shm_queue stores; \
+         `floor-loads` also loads the hint and the ring word first, as whoever is not alone must.",
     );
     for (what, beside, target) in ROWS {
         let name = format!("{what} / {beside}");

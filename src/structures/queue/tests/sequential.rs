@@ -1,5 +1,6 @@
 //! One thread at a time: order, exact answers, laps, stale hints.
 
+use super::super::ring::{HEAD, TAIL};
 use super::*;
 
 /// Fills and drains around the ring, checking every answer against a deque.
@@ -166,6 +167,32 @@ fn the_other_hint_shortens_the_search_in_an_empty_and_in_a_full_queue() {
     queue.ring.header().ends.head.store(0, SeqCst);
     let cost = steps(|| assert_eq!(queue.get(0), Ok(Some(1))));
     assert!(cost <= 15, "{cost}");
+}
+
+#[test]
+fn after_many_laps_an_operation_looks_at_five_words() {
+    // Nearly empty, and nearly full: each side finds its place beside the other one.
+    let capacity = 1024;
+    for (filled, side) in [(1, HEAD), (0, TAIL), (capacity, HEAD), (capacity - 1, TAIL)] {
+        let queue = Queue::new(capacity, 1);
+        queue.start_at(50_000);
+        for n in 0..capacity / 2 + filled {
+            queue.put(0, n).unwrap();
+            if n < capacity / 2 {
+                queue.get(0).unwrap();
+            }
+        }
+        let ends = &queue.ring.header().ends;
+        let hint = if side == TAIL { &ends.tail } else { &ends.head };
+        // The index somewhere else as well.
+        hint.store(10_000 << (queue.plan.slot_bits + 1) | 700, SeqCst);
+        let cost = steps(|| match side {
+            TAIL => assert_eq!(queue.put(0, 1), Ok(true)),
+            _ => assert!(queue.get(0).unwrap().is_some()),
+        });
+        // Beside the words: the hint, and record, exchange, record, hint.
+        assert!(cost <= 5 + 5, "side {side}, {filled} filled: {cost}");
+    }
 }
 
 #[test]
