@@ -21,7 +21,7 @@ C_FAMILY = $(shell find c_tests cpp_wrapper crash examples tests benches -name '
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help build install demo header docs format package-test clean bench crash crash-pairs crash-full crash-campaign crash-exits \
+.PHONY: help build install demo header docs format package-test clean bench crash crash-pairs crash-full crash-campaign crash-exits crash-faults \
         test test-tools test-format test-lint test-docs \
         test-rust test-models test-c test-cpp test-package test-demo test-bench test-crash
 
@@ -59,6 +59,9 @@ crash-full: build ## at every instruction of long operations too; takes hours
 
 crash-campaign: build ## everything at once, killed and stopped at random; SECONDS=60
 	@scripts/crash campaign --seconds $(SECONDS) $(CRASH)
+
+crash-faults: build ## whether all that finds the faults planted in a library built for that
+	@scripts/crash faults
 
 crash-exits: build ## ends that are no kill: exit, exec, abort, no memory left, a truncated file
 	@scripts/crash exits
@@ -156,3 +159,4 @@ test-crash:
 	@$(STEP) "A slice of the deaths" scripts/crash matrix --stride 41
 	@$(STEP) "Everything at once, killed and stopped at random, 8 s" scripts/crash campaign --seconds 8
 	@$(STEP) "Ends of other kinds" scripts/crash exits
+	@$(STEP) "Planted faults" scripts/crash faults

@@ -30,5 +30,6 @@ fn main() {
         .compile("actor");
     println!("cargo::rustc-link-search=native={}", library.display());
     println!("cargo::rustc-link-lib=dylib=shmds");
+    println!("cargo::rustc-env=SHMDS_CRASH_LIBRARY={}", library.display());
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", library.display());
 }

@@ -15,6 +15,7 @@
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
 pub mod error;
+mod fault;
 pub mod ffi;
 mod raw;
 pub mod segment;

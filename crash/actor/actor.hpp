@@ -45,6 +45,7 @@ enum class Code : uint32_t {
   queue_stale_hints,
   queue_lanes,
   queue_slots,
+  queue_sleepers,
   // SPSC queue.
   spsc_open_or_create,
   push,
@@ -56,6 +57,7 @@ enum class Code : uint32_t {
   pop_wait,
   leave,
   spsc_size,
+  spsc_sleepers,
   // Atomic.
   atomic_open_or_create,
   atomic_load,
@@ -63,6 +65,8 @@ enum class Code : uint32_t {
   atomic_exchange,
   atomic_compare_exchange,
   atomic_fetch_add,
+  atomic_wait,
+  atomic_notify,
   // Object pool.
   pool_open_or_create,
   acquire,
@@ -220,6 +224,12 @@ inline __attribute__((always_inline)) void with_words(size_t elem_size, Use use)
       return use(std::integral_constant<size_t, 8>{});
   }
 }
+
+/// Where a structure lies; NULL if there is none of that name.
+uint8_t* extent(shmds_segment* segment, const char* name);
+
+/// Whether somebody sleeps at two words of a structure, or is said to: bit 0 of each.
+void see_sleepers(const uint8_t* header, uint64_t one, uint64_t other, Outcome& outcome);
 
 void on_segment(Actor& actor, const Op& op, Outcome& outcome);
 void on_queue(Actor& actor, const Op& op, Outcome& outcome);

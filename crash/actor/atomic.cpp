@@ -30,6 +30,16 @@ void on_atomic(Actor& actor, const Op& op, Outcome& outcome) {
       outcome.count = exchanged;
       break;
     }
+    case Code::atomic_wait:
+      outcome.status = watched(actor, [&] { return shmds_atomic_wait(atomic, &value, op.b); });
+      return;
+    case Code::atomic_notify:
+      // As programs do it: first the change, then the news of it.
+      outcome.status = watched(actor, [&] {
+        const shmds_status status = shmds_atomic_store(atomic, op.a);
+        return status == SHMDS_OK ? shmds_atomic_notify(atomic) : status;
+      });
+      return;
     default:
       outcome.status = watched(actor, [&] { return shmds_atomic_fetch_add(atomic, op.a, &value); });
       break;

@@ -10,13 +10,6 @@ namespace {
 constexpr const char* queue_name = "queue";
 constexpr uint64_t first_lane = 256;
 
-uint8_t* extent(shmds_segment* segment, const char* name) {
-  shmds_entry_info entry{};
-  entry.struct_size = sizeof entry;
-  if (shmds_segment_find(segment, name, &entry) != SHMDS_OK) return nullptr;
-  return static_cast<uint8_t*>(shmds_segment_base(segment)) + entry.offset;
-}
-
 uint64_t word(const uint8_t* bytes, uint64_t offset) {
   return __atomic_load_n(reinterpret_cast<const uint64_t*>(bytes + offset), __ATOMIC_ACQUIRE);
 }
@@ -187,6 +180,8 @@ void on_queue(Actor& actor, const Op& op, Outcome& outcome) {
       return;
     case Code::queue_slots:
       return check_slots(at.segment, outcome);
+    case Code::queue_sleepers:
+      return see_sleepers(extent(at.segment, queue_name), 192, 196, outcome);
     default:
       return with_words(at.queue_elem, [&](auto words) {
         with_elements<decltype(words)::value>(actor, op, outcome);

@@ -34,6 +34,21 @@ void act(Actor& actor, const Op& op, Outcome& outcome) {
 }
 
 }  // namespace
+
+uint8_t* extent(shmds_segment* segment, const char* name) {
+  shmds_entry_info entry{};
+  entry.struct_size = sizeof entry;
+  if (shmds_segment_find(segment, name, &entry) != SHMDS_OK) return nullptr;
+  return static_cast<uint8_t*>(shmds_segment_base(segment)) + entry.offset;
+}
+
+void see_sleepers(const uint8_t* header, uint64_t one, uint64_t other, Outcome& outcome) {
+  for (const uint64_t offset : {one, other}) {
+    const auto* word = reinterpret_cast<const uint32_t*>(header + offset);
+    outcome.values[outcome.count++] = __atomic_load_n(word, __ATOMIC_ACQUIRE) & 1;
+  }
+}
+
 }  // namespace crash
 
 extern "C" crash::Actor* crash_actor(crash::Channel* channel) {

@@ -121,6 +121,11 @@ void on_segment(Actor& actor, const Op& op, Outcome& outcome) {
       outcome.status = watched(actor, [&] { return shmds_segment_erase(at.segment, name.text); });
       return;
     }
+    case Code::destroy: {
+      const Name name(op.a);
+      outcome.status = watched(actor, [&] { return shmds_segment_destroy(at.segment, name.text); });
+      return;
+    }
     case Code::clear: {
       void* table = shmds_segment_base(at.segment);
       outcome.status = watched(actor, [&] { return shmds_table_clear(table, 16, 8); });

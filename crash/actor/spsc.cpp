@@ -96,6 +96,8 @@ void on_spsc(Actor& actor, const Op& op, Outcome& outcome) {
     case Code::spsc_size:
       outcome.count = static_cast<uint32_t>(shmds_spsc_queue_size(at.spsc));
       return;
+    case Code::spsc_sleepers:
+      return see_sleepers(extent(at.segment, "spsc"), 128, 256, outcome);
     default:
       return with_words(at.spsc_elem, [&](auto words) {
         with_elements<decltype(words)::value>(actor, op, outcome);

@@ -5,6 +5,7 @@ mod campaign;
 mod cases;
 mod channel;
 mod exits;
+mod faults;
 mod history;
 mod jobs;
 mod matrix;
@@ -42,6 +43,8 @@ enum What {
     Campaign(campaign::Options),
     /// Ends that are no kill, and what happens to the file.
     Exits,
+    /// Faults planted in the library, each of which has to be found.
+    Faults,
     /// The names of the scenarios.
     List,
 }
@@ -52,6 +55,7 @@ fn main() -> std::process::ExitCode {
         What::Point { scenario, mode, at } => matrix::one(&scenario, mode, &at),
         What::Campaign(options) => campaign::run(&options),
         What::Exits => exits::run(),
+        What::Faults => faults::run(),
         What::List => {
             for scenario in cases::all().iter().chain(&cases::pairs()) {
                 println!("{}", scenario.id());

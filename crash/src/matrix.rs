@@ -2,7 +2,7 @@
 
 use crate::cases;
 use crate::jobs;
-use crate::rig::{Measured, Mode, Rig, Violation};
+use crate::rig::{Measured, Mode, Rig, Violation, believe};
 use crate::scenario::{Grain, Scenario};
 use crate::step::{At, Reached, Survey};
 use std::collections::BTreeMap;
@@ -204,7 +204,7 @@ fn try_unit(rig: &mut Rig, unit: &Unit, options: &Options, say: &mut dyn FnMut(&
         try_after(rig, unit, options, &points, &mut tally, &mut report);
     } else {
         for &at in &points {
-            let result = rig.point(scenario, at, *mode).map(drop);
+            let result = believe(|| rig.point(scenario, at, *mode)).map(drop);
             tally.kills += u64::from(*mode != Mode::Stop);
             tally.stops += u64::from(*mode != Mode::Kill);
             if report(&mut tally, &[at], result) {
@@ -229,7 +229,7 @@ fn try_pairs(
     for first in (0..=tally.instructions).step_by(options.stride) {
         for second in (0..).step_by(options.stride) {
             let at = [At::Instruction(first), At::Instruction(second)];
-            let (ended, result) = match rig.pair(&unit.scenario, at, unit.mode) {
+            let (ended, result) = match believe(|| rig.pair(&unit.scenario, at, unit.mode)) {
                 Ok(reached) => (reached == Reached::End, Ok(())),
                 Err(violation) => (false, Err(violation)),
             };
@@ -267,7 +267,7 @@ fn try_after(
         };
         tally.instructions = tally.instructions.max(survey.instructions);
         for at in points(&unit.scenario, &survey, options) {
-            let result = rig.after(&unit.scenario, [death, at], unit.mode).map(drop);
+            let result = believe(|| rig.after(&unit.scenario, [death, at], unit.mode)).map(drop);
             tally.points += 1;
             tally.kills += 1 + u64::from(unit.mode != Mode::Stop);
             tally.stops += u64::from(unit.mode != Mode::Kill);

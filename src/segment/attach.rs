@@ -13,6 +13,7 @@ use super::fork;
 use super::layout::{self, BIRTH, COMMITTED, Geometry, Header, LAYOUT_VERSION, MAGIC};
 use super::lease::{INIT_BYTE, Lease};
 use crate::error::{Error, Result};
+use crate::fault::Fault;
 use crate::raw::Region;
 use crate::sys::{self, Access, Lock, Mapping};
 use core::mem::offset_of;
@@ -458,6 +459,9 @@ fn format(name: &Name, file: &OwnedFd, plan: &Geometry, options: &Options) -> Re
     // Magic and birth mark in one write: never a byte of ours without the mark.
     let mut start = [0; 16];
     start[8..].copy_from_slice(&BIRTH.to_le_bytes());
+    if Fault::EarlyMagic.is_planted() {
+        start[..8].copy_from_slice(&MAGIC.to_le_bytes());
+    }
     sys::write_at(file, &start, 0).map_err(|error| space(&error))?;
     if sys::status(file).map_err(|error| space(&error))?.mode != options.mode {
         sys::set_mode(file, options.mode).map_err(|error| space(&error))?;

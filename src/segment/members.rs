@@ -3,6 +3,7 @@
 use super::fork::{self, ProcessGuard};
 use super::layout::Member;
 use super::lease::{Lease, SLOT_BYTE};
+use crate::fault::Fault;
 use crate::raw::List;
 use crate::sys::{self, Lock};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -102,7 +103,9 @@ impl Members {
             return Ok(None);
         };
         // From this store on, whatever names the slot's last holder names a dead one.
-        let generation = record.generation.load(Ordering::Relaxed).wrapping_add(1);
+        let generation = record.generation.load(Ordering::Relaxed);
+        let raised = u32::from(!Fault::KeptGeneration.is_planted());
+        let generation = generation.wrapping_add(raised);
         record.generation.store(generation, Ordering::SeqCst);
         let (pid, start_time) = sys::process_identity();
         record.pid.store(pid, Ordering::Relaxed);

@@ -14,6 +14,7 @@ pub use members::{NOBODY, Owner, WAITERS};
 pub use registry::find_table;
 
 use crate::error::{Error, Result};
+use crate::fault::Fault;
 use crate::raw::{List, Ref, Region};
 use crate::sys::{self, Mapping};
 use core::mem::ManuallyDrop;
@@ -364,7 +365,9 @@ impl Segment {
                 let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
                 lock.compare_exchange(found.0, to, success, failure).is_ok()
             };
-            if holder == NOBODY || (holder != me && self.is_dead(holder)) {
+            if holder == NOBODY
+                || (holder != me && self.is_dead(holder) && !Fault::StuckLock.is_planted())
+            {
                 if change(me.0 | waiters | (found.0 & WAITERS)) {
                     return Ok(TableGuard { segment: self, me });
                 }

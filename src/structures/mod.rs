@@ -17,6 +17,7 @@ mod wide;
 pub use standing::{End, Standing};
 
 use crate::error::{Error, Result};
+use crate::fault::Fault;
 use crate::raw::Region;
 use crate::segment::{Intent, Options, Segment, fork};
 use crate::table::{self, Claim, Found, Key, Kind, Request, Table};
@@ -255,6 +256,12 @@ impl Attachment {
         match table::claim(segment, &request)? {
             Claim::Existing(_) if intent == Intent::Create => Err(exists(name)),
             Claim::Existing(found) => Ok(found),
+            Claim::New(reservation) if Fault::EarlyReady.is_planted() => {
+                let region = reservation.region()?;
+                let found = reservation.publish(name)?;
+                S::init(segment, name, region, params)?;
+                Ok(found)
+            }
             Claim::New(reservation) => {
                 S::init(segment, name, reservation.region()?, params)?;
                 reservation.publish(name)

@@ -12,6 +12,7 @@
 //! every process. Either way a flag that the publisher did not see was raised
 //! by a sleeper that sees what was published.
 
+use crate::fault::Fault;
 use crate::raw::Shared;
 use crate::sys;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
@@ -116,7 +117,11 @@ impl WaitWord {
         loop {
             // SeqCst: before the attempt below, in the order that the publisher's
             // read-modify-write, or the barrier, is part of.
-            let asleep = self.word.fetch_or(SLEEPERS, Ordering::SeqCst) | SLEEPERS;
+            let asleep = if Fault::CountedSleepers.is_planted() {
+                self.word.fetch_add(1, Ordering::SeqCst) + 1
+            } else {
+                self.word.fetch_or(SLEEPERS, Ordering::SeqCst) | SLEEPERS
+            };
             let slice = match publishing {
                 Publishing::ReadModifyWrite => {
                     fence(Ordering::SeqCst);
@@ -130,6 +135,9 @@ impl WaitWord {
             }
             let left = deadline.left(slice)?;
             sys::futex_wait(&self.word, asleep, left);
+            if Fault::CountedSleepers.is_planted() {
+                self.word.fetch_sub(1, Ordering::SeqCst);
+            }
             if let Some(result) = attempt() {
                 return Some(result);
             }
@@ -147,7 +155,11 @@ impl WaitWord {
         #[cfg(not(target_arch = "x86_64"))]
         fence(Ordering::SeqCst);
         let seen = self.word.load(Ordering::Relaxed);
-        if seen & SLEEPERS != 0 {
+        if Fault::CountedSleepers.is_planted() {
+            if seen != 0 {
+                sys::futex_wake_all(&self.word);
+            }
+        } else if seen & SLEEPERS != 0 {
             self.wake_sleepers(seen);
         }
     }

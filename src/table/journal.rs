@@ -6,6 +6,7 @@
 //! absolute values is stored, so making a change twice is the same as making it once.
 
 use super::Table;
+use crate::fault::Fault;
 use crate::segment::Segment;
 use crate::segment::layout::{Journal, MOST_CHANGES};
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -112,11 +113,16 @@ impl Change {
             place.value.store(value, Ordering::Relaxed);
         }
         // The commit. Release: after all that was written down.
-        journal.count.store(self.count as u64, Ordering::Release);
+        if !Fault::LateJournal.is_planted() {
+            journal.count.store(self.count as u64, Ordering::Release);
+        }
         // Made only once it is committed.
         fence(Ordering::Release);
         for &(word, index, value) in stores {
             store(segment, table, word, index, value);
+        }
+        if Fault::LateJournal.is_planted() {
+            journal.count.store(self.count as u64, Ordering::Release);
         }
         journal.count.store(0, Ordering::Release);
     }

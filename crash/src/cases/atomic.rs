@@ -1,6 +1,6 @@
 //! The atomic: one instruction does it, and nothing may be left around it.
 
-use super::{attached, op, task};
+use super::{PATIENTLY, attached, op, task};
 use crate::model::AtomicModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -44,6 +44,26 @@ fn scenario(operation: &'static str, victim: Op) -> Scenario {
     }
 }
 
+/// A survivor sleeps until the value is another one.
+fn with_sleeper(victim: Op) -> Scenario {
+    let mut scenario = scenario("store, notify", victim);
+    scenario.state = "somebody asleep".into();
+    scenario.sleeper = Some(op(Code::AtomicWait, 50, PATIENTLY));
+    let change = |value| vec![task(Who::A, Code::AtomicNotify, value, 0)];
+    scenario.stopped = change(300);
+    scenario.resumed = change(500);
+    scenario.dead = change(600);
+    scenario
+}
+
+/// The victim sleeps.
+fn waiting() -> Scenario {
+    let mut scenario = scenario("wait", op(Code::AtomicWait, 50, PATIENTLY));
+    scenario.state = "nothing changes".into();
+    scenario.grain = Grain::Events;
+    scenario
+}
+
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("load", op(Code::AtomicLoad, 0, 0)),
@@ -51,6 +71,10 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("exchange", op(Code::AtomicExchange, 200, 0)),
         scenario("compare_exchange", op(Code::AtomicCompareExchange, 50, 200)),
         scenario("fetch_add", op(Code::AtomicFetchAdd, 200, 0)),
+        scenario("store, notify", op(Code::AtomicNotify, 200, 0)),
+        scenario("wait", op(Code::AtomicWait, 49, PATIENTLY)),
+        with_sleeper(op(Code::AtomicNotify, 200, 0)),
+        waiting(),
     ]
 }
 

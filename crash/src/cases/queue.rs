@@ -116,6 +116,7 @@ fn audit() -> Vec<Task> {
         task(Who::New, Code::QueueLanes, 0, 0),
         task(Who::NewToo, Code::QueueLanes, 0, 0),
         task(Who::A, Code::QueueSlots, 0, 0),
+        task(Who::A, Code::QueueSleepers, 0, 0),
         task(Who::A, Code::Info, 0, 0),
     ]
 }

@@ -295,6 +295,20 @@ pub fn scenarios() -> Vec<Scenario> {
         disputed(),
         op(Code::Erase, DISPUTED, 0),
     ));
+    let mut own = arrays();
+    own.push(task(Who::Victim, Code::ArrayCreate, DISPUTED, 24));
+    all.push(scenario(
+        "destroy",
+        "its own array",
+        own,
+        op(Code::Destroy, DISPUTED, 0),
+    ));
+    all.push(scenario(
+        "destroy",
+        "in use elsewhere",
+        disputed(),
+        op(Code::Destroy, DISPUTED, 1),
+    ));
     let mut clear = scenario("clear", "two arrays", disputed(), op(Code::Clear, 0, 0));
     let anew = |name| vec![task(Who::A, Code::ArrayOpenOrCreate, name, 8)];
     clear.stopped = vec![

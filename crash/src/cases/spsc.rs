@@ -140,7 +140,10 @@ fn scenario(
         resumed: workload(role, 500),
         dead: workload(role, 600),
         recovered: recovered(elem),
-        audit: vec![task(Who::A, Code::Info, 0, 0)],
+        audit: vec![
+            task(Who::A, Code::SpscSleepers, 0, 0),
+            task(Who::A, Code::Info, 0, 0),
+        ],
         may_wait: false,
         model: Box::new(SpscModel::new(CAPACITY as usize)),
     }

@@ -22,6 +22,15 @@ impl Model for AtomicModel {
                 self.0 = op.a;
                 outcome.values[0] = op.a;
             }
+            Code::AtomicNotify => {
+                self.0 = op.a;
+                outcome.values[0] = 0;
+            }
+            Code::AtomicWait if before == op.a => {
+                outcome.values[0] = 0;
+                return Effect::Waits;
+            }
+            Code::AtomicWait => outcome.values[0] = 0,
             Code::AtomicExchange => self.0 = op.a,
             Code::AtomicFetchAdd => self.0 = before.wrapping_add(op.a),
             Code::AtomicCompareExchange if before == op.a => {

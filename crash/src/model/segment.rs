@@ -12,10 +12,13 @@ struct Array {
     fill: u64,
 }
 
+/// Bytes of the largest array that a scenario destroys.
+const MOST_DESTROYED: u64 = 256;
+
 pub struct SegmentModel {
     exists: bool,
     arrays: Vec<Array>,
-    /// Payload: erasing gives nothing back.
+    /// Payload: erasing gives nothing back, destroying does.
     charged: u64,
     /// What somebody stands still in.
     stopped: Option<Op>,
@@ -83,6 +86,11 @@ impl SegmentModel {
             Code::Erase => {
                 self.arrays.remove(found);
             }
+            // `b`: somebody else has it open, and its space is kept for that one.
+            Code::Destroy => {
+                let array = self.arrays.remove(found);
+                self.charged -= if op.b == 0 { 8 * array.words } else { 0 };
+            }
             _ => {
                 outcome.count = self.arrays[found].words as u32;
                 if op.code == Code::ArrayFill {
@@ -126,6 +134,7 @@ pub fn waits(code: Code) -> bool {
                 | Code::ArrayOpenOrCreate
                 | Code::ArrayOpen
                 | Code::Erase
+                | Code::Destroy
                 | Code::Clear
                 | Code::AddRaw
         )
@@ -169,6 +178,7 @@ impl Model for SegmentModel {
         self.doubtful += match op {
             Some(op) if matches!(op.code, Code::ArrayCreate | Code::ArrayOpenOrCreate) => 8 * op.b,
             Some(op) if op.code == Code::AddRaw => op.b,
+            Some(op) if op.code == Code::Destroy => MOST_DESTROYED,
             Some(op) if creates_structure(op.code) => op.a * op.b,
             _ => 0,
         };

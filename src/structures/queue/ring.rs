@@ -10,6 +10,7 @@ use super::search::Cursor;
 #[cfg(test)]
 pub(super) use super::tests::step;
 use super::{Corrupt, Outcome};
+use crate::fault::Fault;
 use crate::raw::{List, Ref, Region, Slots};
 
 /// The enqueuing side: exchanges an empty word of lap L for a full one of lap L.
@@ -401,7 +402,9 @@ impl Ring {
         // no word that still showed `s` before that is mistaken for a sighting.
         step();
         let intention = Record::InOperation { s, j }.encode();
-        lane.record.store(intention, Release);
+        if !Fault::LateRecord.is_planted() {
+            lane.record.store(intention, Release);
+        }
         // The linearisation point. As a Release it publishes the payload, the record, and
         // that whoever read slot `s` is done with it; as an Acquire it pairs with the CAS
         // that put `j` here. SeqCst is the same instruction on x86 and ARM, and gives one
@@ -415,6 +418,9 @@ impl Ring {
             .compare_exchange(sight.word, next, SeqCst, SeqCst);
         if exchanged.is_err() {
             return Ok(None);
+        }
+        if Fault::LateRecord.is_planted() {
+            lane.record.store(intention, Release);
         }
         // Release: not seen before the exchange is; pairs with recovery's Acquire.
         step();

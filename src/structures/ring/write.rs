@@ -1,6 +1,7 @@
 //! What the producer does.
 
 use super::{Corrupt, END, Ring, RingSide};
+use crate::fault::Fault;
 use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release, SeqCst},
     compiler_fence, fence,
@@ -106,7 +107,12 @@ impl Ring {
         // At most a lap beyond the tail, whatever is passed over: if we die before the tail is
         // stored, our successor's elements are seen. Never lower than a dead predecessor's.
         let claimed = claim.max(tail + count);
-        writer.claim.store(claimed, Relaxed);
+        if !Fault::NoClaim.is_planted() {
+            writer.claim.store(claimed, Relaxed);
+        }
+        if Fault::EarlyRingTail.is_planted() {
+            writer.tail.store(tail + passed + count, Release);
+        }
         // Release: before the elements are touched, for whoever sees any byte of them; pairs
         // with the Acquire fence in `copy_out`.
         fence(Release);

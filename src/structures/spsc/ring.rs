@@ -3,6 +3,7 @@
 use super::layout::{Header, Plan, SpscEnd};
 use super::view::NOT_HELD;
 use super::{Corrupt, Role, SpscSide};
+use crate::fault::Fault;
 use crate::raw::{Ref, Region};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
@@ -200,6 +201,9 @@ impl Ring {
             return Ok(0);
         }
         let (offset, first, second) = self.parts(at, count).ok_or(Corrupt::Positions)?;
+        if Fault::EarlyTail.is_planted() {
+            self.advance::<PRODUCER>(at, count);
+        }
         // SAFETY: `first + second` bytes are at most those of `count` elements; the consumer
         // has left these slots, and there is no other producer.
         let inside = unsafe {
@@ -209,7 +213,9 @@ impl Ring {
         if !inside {
             return Err(Corrupt::Geometry);
         }
-        self.advance::<PRODUCER>(at, count);
+        if !Fault::EarlyTail.is_planted() {
+            self.advance::<PRODUCER>(at, count);
+        }
         Ok(count)
     }
 
@@ -226,6 +232,9 @@ impl Ring {
             return Ok(0);
         }
         let (offset, first, second) = self.parts(at, count).ok_or(Corrupt::Positions)?;
+        if Fault::EarlyHead.is_planted() {
+            self.advance::<CONSUMER>(at, count);
+        }
         // SAFETY: as in `push`: the producer has filled these slots and does not touch them
         // before they are given back.
         let inside = unsafe {
@@ -235,7 +244,9 @@ impl Ring {
         if !inside {
             return Err(Corrupt::Geometry);
         }
-        self.advance::<CONSUMER>(at, count);
+        if !Fault::EarlyHead.is_planted() {
+            self.advance::<CONSUMER>(at, count);
+        }
         Ok(count)
     }
 
