@@ -3,44 +3,65 @@
 use std::path::Path;
 use std::process::Command;
 
-/// A fault, the scenarios among which it has to be found, and one of how many points is tried.
-const FAULTS: [(&str, &str, usize); 12] = [
+/// A fault; the scenarios in which it has to be found, in which mode, and at one of how many points.
+const FAULTS: [(&str, &str, &str, usize); 12] = [
     (
         "late-record",
         "queue/enqueue/one element, 8 bytes/library",
+        "kill",
         1,
     ),
     (
         "guessed-slot",
         "queue/dequeue/one element, 8 bytes/library",
+        "kill",
         1,
     ),
     (
         "early-tail",
         "spsc_queue/push/one place left, 24 bytes/library",
+        "kill",
         1,
     ),
-    ("early-head", "spsc_queue/pop/full, 24 bytes/library", 1),
-    ("counted-sleepers", "queue/dequeue_wait/empty", 1),
+    (
+        "early-head",
+        "spsc_queue/pop/full, 24 bytes/library",
+        "stop",
+        1,
+    ),
+    ("counted-sleepers", "queue/dequeue_wait/empty", "kill", 1),
     (
         "early-ring-tail",
         "ring_buffer/push/at the wrap, 24 bytes/library",
+        "kill",
         1,
     ),
     (
         "no-claim",
         "ring_buffer/push_overwrite/full, 24 bytes/library",
+        "stop",
         1,
     ),
-    ("early-magic", "segment/create/", 3),
-    ("early-ready", "segment/create a queue", 3),
-    ("late-journal", "segment/create an array/a new name", 1),
+    ("early-magic", "segment/create/", "kill", 3),
+    ("early-ready", "segment/create a queue", "kill", 3),
+    (
+        "late-journal",
+        "segment/create an array/a new name",
+        "kill",
+        1,
+    ),
     (
         "kept-generation",
         "segment/create an array/after a death in create",
+        "kill",
         9,
     ),
-    ("stuck-lock", "segment/create an array/a new name", 1),
+    (
+        "stuck-lock",
+        "segment/create an array/a new name",
+        "kill",
+        1,
+    ),
 ];
 
 /// What selects a fault; in the library only if it was built with faults.
@@ -57,11 +78,13 @@ fn mentions_selector(path: &Path) -> bool {
 fn find(
     folder: &Path,
     fault: Option<&str>,
-    (only, stride): (&str, usize),
+    (only, mode, stride): (&str, &str, usize),
 ) -> Result<Option<String>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
-    command.args(["matrix", "--brief", "--only", only]);
+    command.args([
+        "matrix", "--brief", "--tries", "1", "--only", only, "--mode", mode,
+    ]);
     command.args(["--stride", &stride.to_string()]);
     command.env("LD_LIBRARY_PATH", folder);
     command.env_remove(SELECTOR);
@@ -91,8 +114,8 @@ pub fn run() -> bool {
         );
         sound = false;
     }
-    for (fault, only, stride) in FAULTS {
-        let part = (only, stride);
+    for (fault, only, mode, stride) in FAULTS {
+        let part = (only, mode, stride);
         let (clean, planted) = (find(folder, None, part), find(folder, Some(fault), part));
         match (clean, planted) {
             (Ok(None), Ok(Some(violation))) => println!("{fault:<18} found: {violation}"),

@@ -31,6 +31,9 @@ pub struct Options {
     /// Processes that try points, each on a core; by default one for each core.
     #[arg(long)]
     jobs: Option<usize>,
+    /// How often a point is tried that fails for want of time, as on a busy machine it may.
+    #[arg(long, default_value_t = 3)]
+    tries: u32,
     /// Stop after the first violation of a scenario.
     #[arg(long)]
     brief: bool,
@@ -204,7 +207,7 @@ fn try_unit(rig: &mut Rig, unit: &Unit, options: &Options, say: &mut dyn FnMut(&
         try_after(rig, unit, options, &points, &mut tally, &mut report);
     } else {
         for &at in &points {
-            let result = believe(|| rig.point(scenario, at, *mode)).map(drop);
+            let result = believe(options.tries, || rig.point(scenario, at, *mode)).map(drop);
             tally.kills += u64::from(*mode != Mode::Stop);
             tally.stops += u64::from(*mode != Mode::Kill);
             if report(&mut tally, &[at], result) {
@@ -229,10 +232,11 @@ fn try_pairs(
     for first in (0..=tally.instructions).step_by(options.stride) {
         for second in (0..).step_by(options.stride) {
             let at = [At::Instruction(first), At::Instruction(second)];
-            let (ended, result) = match believe(|| rig.pair(&unit.scenario, at, unit.mode)) {
-                Ok(reached) => (reached == Reached::End, Ok(())),
-                Err(violation) => (false, Err(violation)),
-            };
+            let (ended, result) =
+                match believe(options.tries, || rig.pair(&unit.scenario, at, unit.mode)) {
+                    Ok(reached) => (reached == Reached::End, Ok(())),
+                    Err(violation) => (false, Err(violation)),
+                };
             tally.pairs += 1;
             tally.points += 1;
             if report(tally, &at, result) {
@@ -267,7 +271,10 @@ fn try_after(
         };
         tally.instructions = tally.instructions.max(survey.instructions);
         for at in points(&unit.scenario, &survey, options) {
-            let result = believe(|| rig.after(&unit.scenario, [death, at], unit.mode)).map(drop);
+            let result = believe(options.tries, || {
+                rig.after(&unit.scenario, [death, at], unit.mode)
+            })
+            .map(drop);
             tally.points += 1;
             tally.kills += 1 + u64::from(unit.mode != Mode::Stop);
             tally.stops += u64::from(unit.mode != Mode::Kill);

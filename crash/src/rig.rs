@@ -32,13 +32,13 @@ const LATE: Duration = Duration::from_millis(500);
 
 /// What a busy machine can bring about as well.
 const DOUBTFUL: [&str; 4] = [" waited: ", " hangs", " sleeps on ", "count of attachments"];
-/// How often a doubtful point is tried.
-const TRIES: u32 = 3;
-
-/// Tries a point again while what it gives is doubtful.
-pub fn believe<T>(mut attempt: impl FnMut() -> Result<T, Violation>) -> Result<T, Violation> {
+/// Tries a point again while what it gives is doubtful, so often in all.
+pub fn believe<T>(
+    tries: u32,
+    mut attempt: impl FnMut() -> Result<T, Violation>,
+) -> Result<T, Violation> {
     let mut result = attempt();
-    for _ in 1..TRIES {
+    for _ in 1..tries {
         if !matches!(&result, Err(violation) if violation.doubtful) {
             break;
         }
