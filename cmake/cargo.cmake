@@ -62,11 +62,11 @@ if(BUILD_SHARED_LIBS)
        "${SHMDS_LIB_DIR}/${shmds_shared}" "${SHMDS_LIB_DIR}/${shmds_soname}" "${SHMDS_LIB_DIR}/libshmds.so")
 endif()
 
-# What is called once in a while is worth its size, and no more: 60 instead of 250 keeps the library below its limit
+# What is called once in a while is worth its size, and no more: 25 instead of 225 keeps the library below its limit
 # (scripts/package/size). The hot paths are marked for inlining in the sources.
 set(shmds_rustc_arguments)
 if(SHMDS_CARGO_PROFILE STREQUAL "release")
-  set(shmds_rustc_arguments -- -Cllvm-args=-inline-threshold=60)
+  set(shmds_rustc_arguments -- -Cllvm-args=-inline-threshold=25)
 endif()
 
 set(shmds_environment --unset=CARGO_BUILD_TARGET)
