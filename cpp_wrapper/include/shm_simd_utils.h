@@ -64,17 +64,18 @@ inline constexpr size_t width = sizeof(lanes) / sizeof(float);
 /// Vectors in flight: enough to hide the latency of an addition.
 inline constexpr size_t flights = 8;
 
+// By way of void: the pointers may have any alignment.
 [[gnu::always_inline]] inline void load(lanes& to, const float* from) noexcept {
-  std::memcpy(&to, from, sizeof(to));
+  std::memcpy(&to, static_cast<const void*>(from), sizeof(to));
 }
 [[gnu::always_inline]] inline void store(float* to, const lanes& from) noexcept {
-  std::memcpy(to, &from, sizeof(from));
+  std::memcpy(static_cast<void*>(to), &from, sizeof(from));
 }
 [[gnu::always_inline]] inline void load(float& to, const float* from) noexcept {
-  std::memcpy(&to, from, sizeof(to));
+  std::memcpy(&to, static_cast<const void*>(from), sizeof(to));
 }
 [[gnu::always_inline]] inline void store(float* to, float from) noexcept {
-  std::memcpy(to, &from, sizeof(from));
+  std::memcpy(static_cast<void*>(to), &from, sizeof(from));
 }
 
 /// c += a * b, fused where the processor can.
@@ -110,6 +111,19 @@ template <class Step>
   return i;
 }
 
+/// Folds eight results into the first, in the fewest steps that wait for each other.
+template <class Value, class Operation>
+[[gnu::always_inline]] inline void join_eight(std::array<Value, 8>& parts,
+                                              Operation operation) noexcept {
+  operation.join(parts[0], parts[4]);
+  operation.join(parts[1], parts[5]);
+  operation.join(parts[2], parts[6]);
+  operation.join(parts[3], parts[7]);
+  operation.join(parts[0], parts[2]);
+  operation.join(parts[1], parts[3]);
+  operation.join(parts[0], parts[1]);
+}
+
 /// Folds `count` elements to one float.
 ///
 /// An Operation has `start`, what folding begins with; `take(lanes&, i)` and
@@ -130,23 +144,15 @@ template <class Operation>
           operation.take(parts[k], i + k * width);
         }
       }
-#pragma GCC unroll 8
-      for (size_t k = 0; k < flights; ++k) {
-        operation.join(all, parts[k]);
-      }
+      join_eight(parts, operation);
+      all = parts[0];
     }
     for (; count - i >= width; i += width) {
       operation.take(all, i);
     }
     std::array<float, width> parts;
     store(parts.data(), all);
-#pragma GCC unroll 8
-    for (const size_t half : {width / 2, width / 4, width / 8}) {
-#pragma GCC unroll 8
-      for (size_t k = 0; k < half; ++k) {
-        operation.join(parts[k], parts[k + half]);
-      }
-    }
+    join_eight(parts, operation);
     result = parts[0];
   }
   for (; i < count; ++i) {
@@ -340,7 +346,8 @@ inline void stream_store_floats(float* dest, const float* src, size_t count) noe
   }
 #endif
   if (i < count) {
-    std::memcpy(dest + i, src + i, (count - i) * sizeof(float));
+    std::memcpy(static_cast<void*>(dest + i), static_cast<const void*>(src + i),
+                (count - i) * sizeof(float));
   }
 }
 
