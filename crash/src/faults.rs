@@ -53,7 +53,7 @@ const FAULTS: [(&str, &str, &str, usize); 12] = [
     (
         "kept-generation",
         "segment/create an array/after a death in create",
-        "kill",
+        "stop",
         9,
     ),
     (
