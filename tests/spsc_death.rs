@@ -12,7 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
-use support::step::{Stepped, pin_to_one_core, points_of_change};
+use support::step::{Stepped, pin_to_one_core};
 use support::{
     Name, Random, fork, obtain_spsc, open, open_or_create, pop, pop_bulk, push, push_bulk,
 };
@@ -52,30 +52,45 @@ fn victim(name: &Name, operation: Operation) -> Stepped {
     Stepped::new(prepare, operation)
 }
 
-/// Kills a process at each instruction that changed the queue, and before the first and
-/// after the last; a newcomer then finds one of the `outcomes`, and a queue that works.
+/// What the queue's header and slots are at the moment.
+fn state(file: &File, from: u64) -> u64 {
+    let mut bytes = vec![0; size_of::<Header>() + 8 * CAPACITY as usize];
+    file.read_exact_at(&mut bytes, from).expect("read");
+    bytes.chunks_exact(8).fold(0, |hash, word| {
+        let word = u64::from_le_bytes(word.try_into().expect("8 bytes"));
+        (hash ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(31)
+    })
+}
+
+/// Kills a process at each instruction that changed the queue, and before the first; a
+/// newcomer then finds one of the `outcomes`, and a queue that works.
+///
+/// Changes are counted, not instructions: how many of those it takes varies a little.
 fn killed_anywhere(held: u64, operation: Operation, outcomes: &[&[u64]]) {
     pin_to_one_core();
-    let points = with_queue(held, |name, at, _| {
-        let (file, from) = (File::open(name.path()).expect("open"), queue_offset(at));
-        let bytes = size_of::<Header>() + 8 * CAPACITY as usize;
-        points_of_change(victim(name, operation), || {
-            let mut bytes = vec![0; bytes];
-            file.read_exact_at(&mut bytes, from).expect("read");
-            bytes.chunks_exact(8).fold(0, |hash, word| {
-                let word = u64::from_le_bytes(word.try_into().expect("8 bytes"));
-                (hash ^ word)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    .rotate_left(31)
-            })
-        })
-    });
     let mut seen = vec![0; outcomes.len()];
-    for &point in &points {
-        with_queue(held, |name, _, queue| {
+    let mut ended = false;
+    for changes in 0.. {
+        if ended {
+            break;
+        }
+        with_queue(held, |name, at, queue| {
+            let (file, from) = (File::open(name.path()).expect("open"), queue_offset(at));
             let mut victim = victim(name, operation);
-            victim.step_to(point);
-            victim.kill();
+            let mut before = state(&file, from);
+            let mut left_to_do = changes;
+            while left_to_do > 0 && !ended {
+                ended = !victim.step();
+                let now = state(&file, from);
+                left_to_do -= u32::from(now != before);
+                before = now;
+            }
+            let point = victim.steps;
+            if !ended {
+                victim.kill();
+            }
             let start = Instant::now();
             let left = pop_bulk(queue, CAPACITY as usize).expect("pop");
             let outcome = outcomes.iter().position(|outcome| *outcome == left);
@@ -91,7 +106,7 @@ fn killed_anywhere(held: u64, operation: Operation, outcomes: &[&[u64]]) {
     }
     assert!(
         seen.iter().all(|&times| times > 0),
-        "of {points:?}, outcomes {outcomes:?} came {seen:?} times"
+        "the outcomes {outcomes:?} came {seen:?} times"
     );
 }
 
