@@ -11,7 +11,6 @@ use crate::structures::queue::{PLACES, Params, Pass, Pinned, Queue, QueueView, S
 use crate::structures::wait::Deadline;
 use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
-use core::time::Duration;
 
 /// An open queue, first in first out, for any number of producers and consumers
 /// in any number of processes.
@@ -292,7 +291,8 @@ pub unsafe extern "C" fn shmds_queue_enqueue_wait(
             return Err(null("element"));
         }
         // SAFETY: as promised to us.
-        let done = unsafe { queue.enqueue_wait(element.cast(), deadline(timeout_ns)) }?;
+        let done =
+            unsafe { queue.enqueue_wait(element.cast(), Deadline::after_nanoseconds(timeout_ns)) }?;
         Ok(if done { SHMDS_OK } else { SHMDS_TIMEOUT })
     })
 }
@@ -321,7 +321,8 @@ pub unsafe extern "C" fn shmds_queue_dequeue_wait(
             return Err(null("element"));
         }
         // SAFETY: as promised to us.
-        let done = unsafe { queue.dequeue_wait(element.cast(), deadline(timeout_ns)) }?;
+        let done =
+            unsafe { queue.dequeue_wait(element.cast(), Deadline::after_nanoseconds(timeout_ns)) }?;
         Ok(if done { SHMDS_OK } else { SHMDS_TIMEOUT })
     })
 }
@@ -561,13 +562,6 @@ pub unsafe extern "C" fn shmds_queue_wake(queue: *mut shmds_queue) -> shmds_stat
 
 /// A timeout that never passes.
 pub const SHMDS_WAIT_FOREVER: u64 = u64::MAX;
-
-fn deadline(timeout_ns: u64) -> Deadline {
-    match timeout_ns {
-        SHMDS_WAIT_FOREVER => Deadline::never(),
-        nanoseconds => Deadline::after(Duration::from_nanos(nanoseconds)),
-    }
-}
 
 /// What a queue has seen; see `shmds_queue_get_stats`.
 #[repr(C)]

@@ -12,6 +12,7 @@
 //! every process. Either way a flag that the publisher did not see was raised
 //! by a sleeper that sees what was published.
 
+use crate::error::Result;
 use crate::fault::Fault;
 use crate::raw::Shared;
 use crate::sys;
@@ -142,6 +143,21 @@ impl WaitWord {
                 return Some(result);
             }
         }
+    }
+
+    /// [`WaitWord::wait`] for what plain stores publish: attempts until one succeeds or fails,
+    /// for at most `timeout` nanoseconds ([`u64::MAX`]: for ever; 0: once); false when they
+    /// have passed.
+    pub fn wait_for_store(&self, timeout: u64, attempt: impl Fn() -> Result<bool>) -> Result<bool> {
+        if timeout == 0 {
+            return attempt();
+        }
+        let deadline = Deadline::after_nanoseconds(timeout);
+        let outcome = self.wait(Publishing::Store, deadline, || match attempt() {
+            Ok(false) => None,
+            outcome => Some(outcome),
+        });
+        outcome.unwrap_or(Ok(false))
     }
 
     /// The word, for code that is compiled into the caller.

@@ -7,14 +7,13 @@ use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::fork::{self, Inherited};
 use crate::segment::{NOBODY, Owner, Segment};
-use crate::structures::wait::{Deadline, Publishing, WaitWord};
+use crate::structures::wait::WaitWord;
 use crate::structures::{
     End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use core::time::Duration;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
@@ -347,7 +346,7 @@ impl RingBuffer {
                 expected: "at most the capacity to wait for",
             });
         }
-        wait(word, timeout, || Ok(ready() >= count))
+        word.wait_for_store(timeout, || Ok(ready() >= count))
     }
 
     /// Waits until there are at least `count` elements; see [`RingBuffer::wait_for_space`].
@@ -370,9 +369,10 @@ impl RingBuffer {
     pub unsafe fn push_wait(&self, element: *const u8, timeout: u64) -> Result<bool> {
         self.writable_segment()?;
         // SAFETY: as promised to us.
-        wait(&self.ring.header().space, timeout, || unsafe {
-            self.push(element)
-        })
+        self.ring
+            .header()
+            .space
+            .wait_for_store(timeout, || unsafe { self.push(element) })
     }
 
     /// Takes the oldest element, waiting for one; see [`RingBuffer::wait_for_space`].
@@ -383,9 +383,10 @@ impl RingBuffer {
     pub unsafe fn pop_wait(&self, element: *mut u8, timeout: u64) -> Result<bool> {
         self.writable_segment()?;
         // SAFETY: as promised to us.
-        wait(&self.ring.header().items, timeout, || unsafe {
-            self.pop(element)
-        })
+        self.ring
+            .header()
+            .items
+            .wait_for_store(timeout, || unsafe { self.pop(element) })
     }
 
     /// Wakes whoever sleeps at the ring, for a publisher outside of this module.
@@ -465,22 +466,6 @@ impl Drop for RingBuffer {
     fn drop(&mut self) {
         self.close(End::Closed);
     }
-}
-
-/// Attempts until one succeeds or fails; false when the time has passed.
-fn wait(word: &WaitWord, timeout: u64, attempt: impl Fn() -> Result<bool>) -> Result<bool> {
-    if timeout == 0 {
-        return attempt();
-    }
-    let deadline = match timeout {
-        u64::MAX => Deadline::never(),
-        nanoseconds => Deadline::after(Duration::from_nanos(nanoseconds)),
-    };
-    let outcome = word.wait(Publishing::Store, deadline, || match attempt() {
-        Ok(false) => None,
-        outcome => Some(outcome),
-    });
-    outcome.unwrap_or(Ok(false))
 }
 
 fn damaged(name: &str, corrupt: Corrupt) -> Error {

@@ -6,14 +6,12 @@ use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::fork::{self, Inherited};
 use crate::segment::{NOBODY, Owner, Segment};
-use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{
     End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use core::time::Duration;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
@@ -291,7 +289,11 @@ impl SpscQueue {
         // SAFETY: as promised to us.
         let attempt = || unsafe { self.push(element) };
         self.open_segment()?;
-        wait(&self.ring.header().head.waiters, timeout, attempt)
+        self.ring
+            .header()
+            .head
+            .waiters
+            .wait_for_store(timeout, attempt)
     }
 
     /// Takes the oldest element, waiting for one for at most `timeout` nanoseconds
@@ -304,7 +306,11 @@ impl SpscQueue {
         // SAFETY: as promised to us.
         let attempt = || unsafe { self.pop(element) };
         self.open_segment()?;
-        wait(&self.ring.header().tail.waiters, timeout, attempt)
+        self.ring
+            .header()
+            .tail
+            .waiters
+            .wait_for_store(timeout, attempt)
     }
 
     /// Wakes whoever sleeps at the queue, for a publisher outside of this module.
@@ -362,22 +368,6 @@ impl Drop for SpscQueue {
     fn drop(&mut self) {
         self.close(End::Closed);
     }
-}
-
-/// Attempts until one succeeds or fails; false when the time has passed.
-fn wait(word: &WaitWord, timeout: u64, attempt: impl Fn() -> Result<bool>) -> Result<bool> {
-    if timeout == 0 {
-        return attempt();
-    }
-    let deadline = match timeout {
-        u64::MAX => Deadline::never(),
-        nanoseconds => Deadline::after(Duration::from_nanos(nanoseconds)),
-    };
-    let outcome = word.wait(Publishing::Store, deadline, || match attempt() {
-        Ok(false) => None,
-        outcome => Some(outcome),
-    });
-    outcome.unwrap_or(Ok(false))
 }
 
 fn damaged(name: &str, corrupt: Corrupt) -> Error {
