@@ -204,6 +204,31 @@ fn a_child_does_not_take_its_parents_structures_away() {
 }
 
 #[test]
+fn a_child_that_fails_to_open_does_not_give_its_parents_lock_up() {
+    let name = Name::new("refused");
+    let at = open_or_create(&name, SIZE).expect("create");
+    let other = open(&name).expect("open");
+    obtain_array(&other, "array", Intent::Create, 8, 100).expect("an array");
+    let ready = Gate::new();
+    let go = Gate::new();
+    // The child has no attachment slot of its own, and so its parent's descriptor.
+    let child = fork(|| {
+        ready.open();
+        go.pass();
+        let refused = obtain_array(&at, "array", Intent::Open, 4, 200);
+        assert!(matches!(error_of(refused), Error::Mismatch { .. }));
+    });
+    ready.pass();
+    let array = obtain_array(&at, "array", Intent::Open, 8, 100).expect("the array");
+    go.open();
+    child.join();
+    let held = used(&at);
+    destroy(&other, "array");
+    assert_eq!(used(&at), held, "taken away from us");
+    assert!(words(array).iter().all(|word| word.load(Relaxed) == 0));
+}
+
+#[test]
 fn what_was_erased_is_never_given_away() {
     let name = Name::new("erased");
     let at = open_or_create(&name, SIZE).expect("create");

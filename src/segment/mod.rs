@@ -218,7 +218,7 @@ impl Segment {
     /// In a forked child: a descriptor that is not the parent's too, with what is open here
     /// locked through it.
     fn own_descriptor(&self, process: &fork::ProcessGuard) -> std::io::Result<()> {
-        if self.file_epoch.load(Ordering::Relaxed) == fork::epoch() {
+        if self.owns_file() {
             return Ok(());
         }
         let own = sys::reopen(&self.file, &self.path, self.read_only)?;
@@ -227,6 +227,11 @@ impl Segment {
         sys::replace(&self.file, &own)?;
         self.file_epoch.store(fork::epoch(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether the descriptor is this process's alone, not inherited.
+    fn owns_file(&self) -> bool {
+        self.file_epoch.load(Ordering::Relaxed) == fork::epoch()
     }
 
     /// Notes a handle to the structure of entry `index`.
@@ -243,7 +248,8 @@ impl Segment {
     #[inline(never)]
     pub fn leave_entry(&self, index: u64) {
         if let Ok(file) = self.file() {
-            self.users.leave(&fork::lock_process(), file, index);
+            let process = fork::lock_process();
+            self.users.leave(&process, file, self.owns_file(), index);
         }
     }
 

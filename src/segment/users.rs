@@ -53,8 +53,9 @@ impl Users {
         })
     }
 
-    /// One handle less.
-    pub fn leave(&self, process: &ProcessGuard, file: &OwnedFd, index: u64) {
+    /// One handle less. A descriptor that is a parent's too, not `own`, keeps the lock: the
+    /// parent may have the entry open as well.
+    pub fn leave(&self, process: &ProcessGuard, file: &OwnedFd, own: bool, index: u64) {
         self.with(process, |entries| {
             let Some(place) = entries.iter().position(|entry| entry.0 == index) else {
                 return;
@@ -62,8 +63,10 @@ impl Users {
             entries[place].1 -= 1;
             if entries[place].1 == 0 {
                 entries.swap_remove(place);
-                // If it fails, the entry counts as used until this attachment ends.
-                let _ = sys::unlock(file, ENTRY_BYTE + index);
+                if own {
+                    // If it fails, the entry counts as used until this attachment ends.
+                    let _ = sys::unlock(file, ENTRY_BYTE + index);
+                }
             }
         });
     }
