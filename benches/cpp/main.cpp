@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "calls.hpp"
+#include "pool.hpp"
 #include "ring.hpp"
 #include "stage.hpp"
 #include "trip.hpp"
@@ -68,6 +69,16 @@ class Commands {
       out << "ring_ns " << times.ring_ns << " memcpy_ns " << times.memcpy_ns;
     } else if (command == "overwrite") {
       overwrite_beside(line, out);
+    } else if (command == "pool-pair") {
+      const auto how = next(line);
+      out << "ns " << pool_pair(how, number(line));
+    } else if (command == "pool-flow") {
+      const auto processes = number(line);
+      const auto how = next(line);
+      out << "per_us " << pool_flow(processes, how, static_cast<unsigned>(number(line)), cpus_);
+    } else if (command == "pool-search") {
+      const auto how = next(line);
+      out << "ns " << pool_search(how, number(line));
     } else if (command == "calls") {
       calls(next(line), out);
     } else if (command == "calls-end") {
@@ -177,6 +188,13 @@ void take_part_in_trip(const std::vector<std::string>& arguments) {
   });
 }
 
+// PARENT pool SEGMENT CONTROL_FD INDEX CPU HOW
+void take_part_in_pool(const std::vector<std::string>& arguments) {
+  Control& control = *SharedControl::map(std::stoi(arguments[2]));
+  pin(std::stoi(arguments[4]));
+  share_pool(arguments[1], control, static_cast<size_t>(std::stoi(arguments[3])), arguments[5]);
+}
+
 // PARENT calls KIND SEGMENT
 void be_counted(const std::vector<std::string>& arguments) {
   Segment segment(arguments[2]);
@@ -221,6 +239,8 @@ int main(int argc, char** argv) {
       take_part_as_reader(arguments);
     } else if (arguments.size() == 10 && arguments[0] == "answer") {
       take_part_in_trip(arguments);
+    } else if (arguments.size() == 6 && arguments[0] == "pool") {
+      take_part_in_pool(arguments);
     } else if (arguments.size() == 8) {
       take_part(arguments);
     } else if (arguments.size() == 3 && arguments[0] == "calls") {

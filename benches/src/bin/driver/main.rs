@@ -4,6 +4,7 @@
 
 mod flow;
 mod pair;
+mod pool;
 mod program;
 mod report;
 mod ring;
@@ -29,7 +30,7 @@ struct Options {
     /// A slice of everything, for what must hold on any machine; its figures mean little
     #[arg(long)]
     quick: bool,
-    /// Only parts whose name starts like this: pair, flow, ring, stopped, trip, calls
+    /// Only parts whose name starts like this: pair, flow, ring, stopped, trip, calls, pool
     #[arg(long, default_value = "")]
     only: String,
 }
@@ -130,13 +131,14 @@ fn run() -> Result<(), String> {
     for program in bench.ours.iter().chain([&bench.peers]) {
         println!("- {}", program.about);
     }
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("pair", pair::run),
         ("flow", flow::run),
         ("ring", ring::run),
         ("stopped", stopped::run),
         ("trip", trip::run),
         ("calls", stopped::count_calls),
+        ("pool", pool::run),
     ];
     for (name, part) in parts {
         if name.starts_with(&options.only) {
