@@ -307,17 +307,22 @@ typedef struct shmds_object_pool_view {
 /**
  * What a thread remembers of one pool, in private memory. Threads may share it: what
  * they find there are guesses, and a CAS proves each. For shmds_inline.h.
+ *
+ * A store that a CAS has to wait for costs more than all loads around it, and a load of
+ * the word that the last CAS wrote costs more than either. So the generation is kept here,
+ * and to acquire the top writes nothing.
  */
 typedef struct shmds_object_pool_recent {
   /**
-   * What is known of the word of `index`: live, if this thread acquired it since it
-   * was released here.
+   * The top of the chain: its handle in the low half, all ones if there is none; its
+   * generation, as far as known, in the high half.
    */
-  uint64_t word;
+  uint64_t top;
   /**
-   * The top of the chain; all ones: there is none.
+   * The same as `top`: the top is known to be live, or there is none. Another value: it
+   * is free, or the thread acquired it since.
    */
-  uint32_t index;
+  uint64_t live;
   /**
    * Word of marks where a free object was found last; all ones: none was.
    */
@@ -325,7 +330,7 @@ typedef struct shmds_object_pool_recent {
   /**
    * Zero.
    */
-  uint64_t reserved[6];
+  uint32_t reserved[11];
 } shmds_object_pool_recent;
 
 /**
@@ -349,6 +354,10 @@ typedef struct shmds_object_pool_pass {
    * The objects' marks, in the segment.
    */
   uint64_t *marks;
+  /**
+   * The objects' links, in the segment.
+   */
+  uint32_t *links;
   /**
    * Number of objects.
    */

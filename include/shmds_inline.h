@@ -660,9 +660,9 @@ SHMDS_INLINE shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* e
              : shmds_queue_dequeue_otherwise(queue, element, elem_size);
 }
 
-/* ---- Object pool. Each thread knows the object that it acquired or released last, and what its
- * word is then: so a pair of the two waits for no load of that word, which the processor could not
- * serve before the compare-and-swap is over that wrote it. */
+/* ---- Object pool. What a thread released last it gets back first, without a search, and without a
+ * load of the object's word: the processor could not serve that before the compare-and-swap is over
+ * that wrote it. Its generation is remembered instead. */
 
 /** What the thread remembers of pools: all it uses, in places that the handles' addresses tell, and
  * a copy of one that it uses often, at an address of its own. */
@@ -680,53 +680,65 @@ typedef struct shmds_object_pool_memory {
 static SHMDS_THREAD_LOCAL shmds_object_pool_memory shmds_object_pool_thread_memory
     __attribute__((unused, aligned(SHMDS_OBJECT_POOL_STRIDE)));
 
-/* An object's word: bit 0 says that it is live, the high half counts its releases. */
 /** @cond macros for this header alone */
+/* An object's word: bit 0 says that it is live, the high half counts its releases. */
 #define SHMDS_OBJECT_LIVE UINT64_C(1)
+#define SHMDS_OBJECT_RELEASE (UINT64_C(1) << 32)
 #define SHMDS_OBJECT_GENERATION (UINT64_MAX << 32)
 /** @endcond */
 
-/** Acquires the object that the thread released last, if that can be done in line. */
-SHMDS_INLINE uint32_t shmds_object_pool_acquire_with_inline(const shmds_object_pool_pass* pass) {
-  shmds_object_pool_recent* recent = pass->recent;
-  const uint32_t handle = __atomic_load_n(&recent->index, __ATOMIC_RELAXED);
-  uint64_t word = __atomic_load_n(&recent->word, __ATOMIC_RELAXED);
-  const uint64_t live = word | pass->claim;
-  if (SHMDS_UNLIKELY(handle >= pass->capacity) || SHMDS_UNLIKELY((word & SHMDS_OBJECT_LIVE) != 0)) {
-    return SHMDS_INVALID_HANDLE;
-  }
-  /* The linearisation point. What is remembered may be wrong; then this fails. */
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(pass->words + handle, &word, live, false,
-                                                  __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))) {
-    return SHMDS_INVALID_HANDLE;
-  }
-  __atomic_store_n(&recent->word, live, __ATOMIC_RELAXED);
-  return handle;
+/** The linearisation point of every operation; it publishes what the owner wrote, and shows what
+ * the last one did. */
+SHMDS_INLINE bool shmds_object_pool_change_inline(const shmds_object_pool_pass* pass,
+                                                  uint32_t handle, uint64_t from, uint64_t to) {
+  return __atomic_compare_exchange_n(pass->words + handle, &from, to, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_RELAXED);
 }
 
-/** Releases the object that the thread acquired last, if that can be done in line. */
-SHMDS_INLINE bool shmds_object_pool_release_with_inline(shmds_object_pool* pool,
-                                                        const shmds_object_pool_pass* pass,
-                                                        uint32_t handle) {
-  shmds_object_pool_recent* recent = pass->recent;
-  uint64_t word = __atomic_load_n(&recent->word, __ATOMIC_RELAXED);
-  const uint64_t released = (word & SHMDS_OBJECT_GENERATION) + (UINT64_C(1) << 32);
-  if (SHMDS_UNLIKELY(handle >= pass->capacity) ||
-      SHMDS_UNLIKELY(__atomic_load_n(&recent->index, __ATOMIC_RELAXED) != handle) ||
-      SHMDS_UNLIKELY((word & SHMDS_OBJECT_LIVE) == 0)) {
+/** Acquires the object that the thread released last, if that can be done in line. Writes nothing
+ * else: the thread will find out that its top is live. */
+SHMDS_INLINE bool shmds_object_pool_acquire_top_inline(const shmds_object_pool_pass* pass,
+                                                       uint32_t* handle) {
+  const shmds_object_pool_recent* recent = pass->recent;
+  const uint64_t top = __atomic_load_n(&recent->top, __ATOMIC_RELAXED);
+  const uint32_t index = (uint32_t)top;
+  /* A word as a release leaves it: the generation, and nothing else. */
+  const uint64_t word = top - index;
+  if (SHMDS_UNLIKELY(__atomic_load_n(&recent->live, __ATOMIC_RELAXED) == top) ||
+      SHMDS_UNLIKELY(!shmds_object_pool_change_inline(pass, index, word, word + pass->claim))) {
     return false;
   }
-  /* The linearisation point; it publishes what the owner wrote. */
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(pass->words + handle, &word, released, false,
-                                                  __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))) {
-    return false;
-  }
-  __atomic_store_n(&recent->word, released, __ATOMIC_RELAXED);
-  /* The word first, then its mark: who cleared that in between finds the object free. */
-  if (SHMDS_UNLIKELY((__atomic_load_n(pass->marks + handle / 64, __ATOMIC_SEQ_CST) >> handle % 64 &
-                      1U) == 0)) {
+  *handle = index;
+  return true;
+}
+
+/** Lets searches find an object that was just released. The word first, then its mark: whoever
+ * cleared that in between finds the object free. */
+SHMDS_INLINE void shmds_object_pool_mark_inline(shmds_object_pool* pool,
+                                                const shmds_object_pool_pass* pass,
+                                                uint32_t handle) {
+  const uint64_t marks = __atomic_load_n(pass->marks + handle / 64, __ATOMIC_SEQ_CST);
+  if (SHMDS_UNLIKELY((marks >> handle % 64 & 1U) == 0)) {
     (void)!shmds_object_pool_mark(pool, handle);
   }
+}
+
+/** Releases the object that is the top of what the thread remembers, if it is live, and its own. */
+SHMDS_INLINE bool shmds_object_pool_release_top_inline(shmds_object_pool* pool,
+                                                       const shmds_object_pool_pass* pass,
+                                                       uint32_t handle) {
+  shmds_object_pool_recent* recent = pass->recent;
+  const uint64_t top = __atomic_load_n(&recent->top, __ATOMIC_RELAXED);
+  const uint64_t word = top - handle;
+  /* Without a top, its handle is the invalid one. */
+  if (SHMDS_UNLIKELY((uint32_t)top != handle) || SHMDS_UNLIKELY(handle == SHMDS_INVALID_HANDLE) ||
+      SHMDS_UNLIKELY(!shmds_object_pool_change_inline(pass, handle, word + pass->claim,
+                                                      word + SHMDS_OBJECT_RELEASE))) {
+    return false;
+  }
+  /* From now on another one than that known to be live. */
+  __atomic_store_n(&recent->top, top + SHMDS_OBJECT_RELEASE, __ATOMIC_RELAXED);
+  shmds_object_pool_mark_inline(pool, pass, handle);
   return true;
 }
 
@@ -739,36 +751,34 @@ SHMDS_INLINE uint64_t shmds_object_pool_key_inline(const shmds_object_pool* pool
 
 /**
  * What of `shmds_object_pool_acquire` can be done in line, on the pool that the thread uses often:
- * the handle, or `SHMDS_INVALID_HANDLE`, which says nothing;
- * `shmds_object_pool_acquire_otherwise` is next.
+ * true if `*handle` was acquired. False says nothing; `shmds_object_pool_acquire_otherwise` is
+ * next.
  *
  * @param pool not NULL
+ * @param handle not NULL
  */
-SHMDS_INLINE uint32_t shmds_object_pool_try_acquire_inline(shmds_object_pool* pool) {
+SHMDS_INLINE bool shmds_object_pool_try_acquire_inline(shmds_object_pool* pool, uint32_t* handle) {
   const shmds_object_pool_pass* pass = &shmds_object_pool_thread_memory.often;
-  return SHMDS_LIKELY(pass->key == shmds_object_pool_key_inline(pool))
-             ? shmds_object_pool_acquire_with_inline(pass)
-             : SHMDS_INVALID_HANDLE;
+  return SHMDS_LIKELY(pass->key == shmds_object_pool_key_inline(pool)) &&
+         SHMDS_LIKELY(shmds_object_pool_acquire_top_inline(pass, handle));
 }
 
 /** Like `shmds_object_pool_try_acquire_inline`, for `shmds_object_pool_release`: true if done. */
 SHMDS_INLINE bool shmds_object_pool_try_release_inline(shmds_object_pool* pool, uint32_t handle) {
   const shmds_object_pool_pass* pass = &shmds_object_pool_thread_memory.often;
   return SHMDS_LIKELY(pass->key == shmds_object_pool_key_inline(pool)) &&
-         shmds_object_pool_release_with_inline(pool, pass, handle);
+         shmds_object_pool_release_top_inline(pool, pass, handle);
 }
 
-/** The thread's pass for a pool that is not the one used often; NULL if there is none, or if the
- * pool is the one used often. */
-SHMDS_INLINE const shmds_object_pool_pass* shmds_object_pool_other_pass_inline(
-    shmds_object_pool* pool) {
+/** The thread's pass for any pool; NULL if there is none to be had. */
+SHMDS_INLINE const shmds_object_pool_pass* shmds_object_pool_pass_inline(shmds_object_pool* pool) {
   shmds_object_pool_memory* memory = &shmds_object_pool_thread_memory;
   const uint64_t key = shmds_object_pool_key_inline(pool);
   const uintptr_t place =
       SHMDS_ADDRESS_OF(pool) / SHMDS_OBJECT_POOL_STRIDE % SHMDS_OBJECT_POOL_PLACES;
   shmds_object_pool_pass* pass = &memory->all[place];
-  if (memory->often.key == key) {
-    return NULL;
+  if (SHMDS_LIKELY(memory->often.key == key)) {
+    return &memory->often;
   }
   if (SHMDS_UNLIKELY(pass->key != key) && !shmds_object_pool_own_pass(pool, pass)) {
     return NULL;
@@ -780,24 +790,85 @@ SHMDS_INLINE const shmds_object_pool_pass* shmds_object_pool_other_pass_inline(
   return pass;
 }
 
+/** Acquires what the thread remembers below its top, which is live. */
+SHMDS_INLINE bool shmds_object_pool_acquire_below_inline(const shmds_object_pool_pass* pass,
+                                                         uint32_t* handle) {
+  shmds_object_pool_recent* recent = pass->recent;
+  const uint32_t top = (uint32_t)__atomic_load_n(&recent->top, __ATOMIC_RELAXED);
+  uint32_t below = SHMDS_INVALID_HANDLE;
+  uint64_t word = 0;
+  uint64_t known = 0;
+  if (SHMDS_UNLIKELY(top >= pass->capacity)) {
+    return false;
+  }
+  below = __atomic_load_n(pass->links + top, __ATOMIC_RELAXED);
+  if (SHMDS_UNLIKELY(below >= pass->capacity)) {
+    return false;
+  }
+  word = __atomic_load_n(pass->words + below, __ATOMIC_SEQ_CST);
+  known = word & SHMDS_OBJECT_GENERATION;
+  if (SHMDS_UNLIKELY((word & SHMDS_OBJECT_LIVE) != 0) ||
+      SHMDS_UNLIKELY(!shmds_object_pool_change_inline(pass, below, word, known + pass->claim))) {
+    return false;
+  }
+  __atomic_store_n(&recent->top, known | below, __ATOMIC_RELAXED);
+  __atomic_store_n(&recent->live, known | below, __ATOMIC_RELAXED);
+  *handle = below;
+  return true;
+}
+
+/** Releases an object that is not the top of what the thread remembers, and makes it that. */
+SHMDS_INLINE bool shmds_object_pool_release_other_inline(shmds_object_pool* pool,
+                                                         const shmds_object_pool_pass* pass,
+                                                         uint32_t handle) {
+  shmds_object_pool_recent* recent = pass->recent;
+  const uint64_t known = __atomic_load_n(&recent->top, __ATOMIC_RELAXED);
+  const uint32_t top = (uint32_t)known;
+  uint32_t below = top;
+  uint64_t word = 0;
+  uint64_t released = 0;
+  if (SHMDS_UNLIKELY(handle >= pass->capacity) || SHMDS_UNLIKELY(top == handle)) {
+    return false;
+  }
+  word = __atomic_load_n(pass->words + handle, __ATOMIC_SEQ_CST);
+  released = (word & SHMDS_OBJECT_GENERATION) + SHMDS_OBJECT_RELEASE;
+  if (SHMDS_UNLIKELY((word & SHMDS_OBJECT_LIVE) == 0) ||
+      SHMDS_UNLIKELY(!shmds_object_pool_change_inline(pass, handle, word, released))) {
+    return false;
+  }
+  shmds_object_pool_mark_inline(pool, pass, handle);
+  /* A top that is live leaves what is remembered; what is below it stays. */
+  if (top < pass->capacity &&
+      (__atomic_load_n(&recent->live, __ATOMIC_RELAXED) == known ||
+       (__atomic_load_n(pass->words + top, __ATOMIC_RELAXED) & SHMDS_OBJECT_LIVE) != 0)) {
+    below = __atomic_load_n(pass->links + top, __ATOMIC_RELAXED);
+  }
+  if (__atomic_load_n(pass->links + handle, __ATOMIC_RELAXED) != below) {
+    __atomic_store_n(pass->links + handle, below, __ATOMIC_RELAXED);
+  }
+  __atomic_store_n(&recent->top, released | handle, __ATOMIC_RELAXED);
+  __atomic_store_n(&recent->live, ~(released | handle), __ATOMIC_RELAXED);
+  return true;
+}
+
 /** The rest of `shmds_object_pool_acquire_inline`. */
 SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_acquire_otherwise(shmds_object_pool* pool,
                                                                    uint32_t* handle) {
-  const shmds_object_pool_pass* pass = shmds_object_pool_other_pass_inline(pool);
-  const uint32_t acquired =
-      pass ? shmds_object_pool_acquire_with_inline(pass) : SHMDS_INVALID_HANDLE;
-  if (acquired == SHMDS_INVALID_HANDLE) {
-    return shmds_object_pool_acquire(pool, handle);
-  }
-  *handle = acquired;
-  return SHMDS_OK;
+  const shmds_object_pool_pass* pass = shmds_object_pool_pass_inline(pool);
+  return pass && ((pass != &shmds_object_pool_thread_memory.often &&
+                   shmds_object_pool_acquire_top_inline(pass, handle)) ||
+                  shmds_object_pool_acquire_below_inline(pass, handle))
+             ? SHMDS_OK
+             : shmds_object_pool_acquire(pool, handle);
 }
 
 /** The rest of `shmds_object_pool_release_inline`. */
 SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_release_otherwise(shmds_object_pool* pool,
                                                                    uint32_t handle) {
-  const shmds_object_pool_pass* pass = shmds_object_pool_other_pass_inline(pool);
-  return pass && shmds_object_pool_release_with_inline(pool, pass, handle)
+  const shmds_object_pool_pass* pass = shmds_object_pool_pass_inline(pool);
+  return pass && (shmds_object_pool_release_other_inline(pool, pass, handle) ||
+                  (pass != &shmds_object_pool_thread_memory.often &&
+                   shmds_object_pool_release_top_inline(pool, pass, handle)))
              ? SHMDS_OK
              : shmds_object_pool_release(pool, handle);
 }
@@ -805,16 +876,12 @@ SHMDS_OUT_OF_LINE shmds_status shmds_object_pool_release_otherwise(shmds_object_
 /** `shmds_object_pool_acquire`. */
 SHMDS_INLINE shmds_status shmds_object_pool_acquire_inline(shmds_object_pool* pool,
                                                            uint32_t* handle) {
-  uint32_t acquired = SHMDS_INVALID_HANDLE;
   if (SHMDS_UNLIKELY(!pool || !handle)) {
     return shmds_object_pool_acquire(pool, handle);
   }
-  acquired = shmds_object_pool_try_acquire_inline(pool);
-  if (SHMDS_UNLIKELY(acquired == SHMDS_INVALID_HANDLE)) {
-    return shmds_object_pool_acquire_otherwise(pool, handle);
-  }
-  *handle = acquired;
-  return SHMDS_OK;
+  return SHMDS_LIKELY(shmds_object_pool_try_acquire_inline(pool, handle))
+             ? SHMDS_OK
+             : shmds_object_pool_acquire_otherwise(pool, handle);
 }
 
 /** `shmds_object_pool_release`. */

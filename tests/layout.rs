@@ -205,6 +205,6 @@ fn an_object_pools_header_keeps_what_changes_apart_from_what_does_not() {
 
 #[test]
 fn no_two_threads_memories_of_a_pool_share_a_line() {
-    let recent = layout!(Recent: word index found_at reserved);
+    let recent = layout!(Recent: top live found_at reserved);
     recent.assert_filled(LINE_BYTES, &[]);
 }

@@ -122,8 +122,11 @@ class shm_object_pool {
   /// @return its handle; invalid_handle if there is none, or it may not be had
   ///         (a read-only segment, for example): shmds_last_error() tells which
   [[nodiscard, gnu::always_inline]] handle_type acquire() noexcept {
-    const handle_type handle = shmds_object_pool_try_acquire_inline(pool_);
-    return handle != invalid_handle ? handle : acquire_by_call(pool_);
+    handle_type handle;
+    if (shmds_object_pool_try_acquire_inline(pool_, &handle)) [[likely]] {
+      return handle;
+    }
+    return acquire_by_call(pool_);
   }
 
   /// Acquires a free object and constructs a T in it. If the constructor throws,

@@ -24,51 +24,72 @@ const MOST_STEPS: u32 = 16;
 
 /// What a thread remembers of one pool, in private memory. Threads may share it: what
 /// they find there are guesses, and a CAS proves each. For shmds_inline.h.
+///
+/// A store that a CAS has to wait for costs more than all loads around it, and a load of
+/// the word that the last CAS wrote costs more than either. So the generation is kept here,
+/// and to acquire the top writes nothing.
 // All Relaxed, then: nothing is published by it.
 #[repr(C)]
 pub struct Recent {
-    /// What is known of the word of `index`: live, if this thread acquired it since it
-    /// was released here.
-    pub word: AtomicU64,
-    /// The top of the chain; all ones: there is none.
-    pub index: AtomicU32,
+    /// The top of the chain: its handle in the low half, all ones if there is none; its
+    /// generation, as far as known, in the high half.
+    pub top: AtomicU64,
+    /// The same as `top`: the top is known to be live, or there is none. Another value: it
+    /// is free, or the thread acquired it since.
+    pub live: AtomicU64,
     /// Word of marks where a free object was found last; all ones: none was.
     pub found_at: AtomicU32,
     /// Zero.
-    pub reserved: [u64; 6],
+    pub reserved: [u32; 11],
 }
 
 const _: () = assert!(size_of::<Recent>() == 64);
+
+/// The top of an empty chain.
+const NO_TOP: u64 = INVALID as u64;
+
+const fn top_of(index: u32, word: Word) -> u64 {
+    (word.generation() as u64) << 32 | index as u64
+}
 
 impl Recent {
     /// Nothing to remember.
     pub(super) const fn new() -> Self {
         Self {
-            word: AtomicU64::new(0),
-            index: AtomicU32::new(INVALID),
+            top: AtomicU64::new(NO_TOP),
+            live: AtomicU64::new(NO_TOP),
             found_at: AtomicU32::new(INVALID),
-            reserved: [0; 6],
+            reserved: [0; 11],
         }
     }
 
     /// Forgets everything.
     pub fn forget(&self) {
-        self.index.store(INVALID, Relaxed);
+        self.set(NO_TOP, true);
         self.found_at.store(INVALID, Relaxed);
+    }
+
+    fn set(&self, top: u64, live: bool) {
+        self.top.store(top, Relaxed);
+        self.live.store(if live { top } else { !top }, Relaxed);
     }
 
     /// Acquires what was released last, if it still is free.
     #[inline]
     pub fn acquire(&self, objects: &Objects, claim: u64) -> Option<u32> {
-        let (top, word) = (self.index.load(Relaxed), Word(self.word.load(Relaxed)));
-        match objects.acquire_known(top, word, claim) {
-            Some(acquired) => {
-                self.word.store(acquired.word.0, Relaxed);
-                Some(top)
+        let top = self.top.load(Relaxed);
+        let index = top as u32;
+        if self.live.load(Relaxed) != top {
+            // As a release leaves it: the generation, and nothing else.
+            let free = Word(top).with(0);
+            if objects.acquire_known(index, free, claim).is_some() {
+                return Some(index);
             }
-            None if top == INVALID => None,
-            None => self.acquire_below(top, objects, claim),
         }
+        if index == INVALID {
+            return None;
+        }
+        self.acquire_below(index, objects, claim)
     }
 
     /// The same, for what the chain has below its top.
@@ -80,37 +101,36 @@ impl Recent {
                 None => break,
             };
             if let Some(acquired) = objects.acquire(at, claim) {
-                self.index.store(acquired.index, Relaxed);
-                self.word.store(acquired.word.0, Relaxed);
+                self.set(top_of(at, acquired.word), true);
                 return Some(at);
             }
         }
-        self.index.store(INVALID, Relaxed);
+        self.set(NO_TOP, true);
         None
     }
 
     /// Remembers an object that was acquired when the chain was at its end.
     pub fn begin(&self, objects: &Objects, acquired: Acquired) {
         set_link(objects, acquired.index, INVALID);
-        self.index.store(acquired.index, Relaxed);
-        self.word.store(acquired.word.0, Relaxed);
+        self.set(top_of(acquired.index, acquired.word), true);
     }
 
     /// Remembers an object that was just released, with its new word.
     #[inline]
     pub fn released(&self, objects: &Objects, index: u32, word: Word) {
-        let top = self.index.load(Relaxed);
+        let known = self.top.load(Relaxed);
+        let top = known as u32;
         if top != index {
-            // Our own top is live, then it leaves the chain.
-            let below = if Word(self.word.load(Relaxed)).is_live() {
+            // A top that is live, mostly the thread's own, leaves the chain.
+            let is_live = || objects.word(top).is_some_and(Word::is_live);
+            let below = if self.live.load(Relaxed) == known || is_live() {
                 link(objects, top).map_or(INVALID, |link| link.load(Relaxed))
             } else {
                 top
             };
             set_link(objects, index, below);
-            self.index.store(index, Relaxed);
         }
-        self.word.store(word.0, Relaxed);
+        self.set(top_of(index, word), false);
     }
 }
 

@@ -467,8 +467,8 @@ fn whatever_the_bytes_are_every_operation_ends() {
                 link.store(wild[random.below(2) as usize] as u32, SeqCst);
             }
             let recent = Recent::new();
-            recent.index.store(random.below(1 << 32) as u32, SeqCst);
-            recent.word.store(random.below(u64::MAX), SeqCst);
+            recent.top.store(random.below(u64::MAX), SeqCst);
+            recent.live.store(random.below(u64::MAX), SeqCst);
             let live = objects.count();
             let mut seen = HashSet::new();
             while let Some(index) = pool.acquire(&recent) {

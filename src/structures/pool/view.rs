@@ -3,8 +3,7 @@
 use super::objects::Objects;
 use super::recent::Recent;
 use crate::structures::queue::new_key;
-use core::ptr::NonNull;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// The start of a pool's handle. Constant while the handle is open, but for the key.
 #[repr(C)]
@@ -50,6 +49,8 @@ pub struct PoolPass {
     pub words: *mut AtomicU64,
     /// The objects' marks, in the segment.
     pub marks: *mut AtomicU64,
+    /// The objects' links, in the segment.
+    pub links: *mut AtomicU32,
     /// Number of objects.
     pub capacity: u64,
     /// Low half of the word of what this process acquires.
@@ -58,12 +59,13 @@ pub struct PoolPass {
 
 impl PoolPass {
     pub(super) fn new(key: u64, recent: &Recent, objects: &Objects, claim: u64) -> Option<Self> {
-        let shared = |word: &AtomicU64| NonNull::from(word).as_ptr();
+        let shared = |word: &AtomicU64| core::ptr::from_ref(word).cast_mut();
         Some(Self {
             key,
             recent: core::ptr::from_ref(recent).cast_mut(),
             words: shared(objects.words.get(0)?),
             marks: shared(objects.marks.get(0)?),
+            links: core::ptr::from_ref(objects.links.get(0)?).cast_mut(),
             capacity: objects.plan().capacity,
             claim,
         })
