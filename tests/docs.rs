@@ -141,8 +141,8 @@ fn the_layout_types_are_as_documented() {
     check_fields("### SPSC queue header", &spsc, size_of::<spsc::Header>());
     let end = fields!(SpscEnd: position waiters);
     check_fields("### SPSC queue end", &end, size_of::<SpscEnd>());
-    let pool = fields!(pool::Header: elem_size elem_align capacity words_offset marks_offset
-        summary_offset links_offset objects_offset refused);
+    let pool = fields!(pool::Header: elem_size elem_align capacity marks_offset summary_offset
+        words_offset links_offset objects_offset refused);
     check_fields("### Pool header", &pool, size_of::<pool::Header>());
     let mut ring = fields!(RingHeader: elem_size elem_align capacity slots_offset flags items space
         writer producer consumer reader)

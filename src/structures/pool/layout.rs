@@ -1,4 +1,4 @@
-//! The pool's bytes: header, words, marks, summary, links, objects, in this order.
+//! The pool's bytes: header, marks, summary, words, links, objects, in this order.
 //!
 //! A wire format between processes that may run different builds; `tests` and
 //! `tests/docs.rs` assert sizes and offsets.
@@ -26,13 +26,15 @@ pub struct Header {
     pub elem_align: AtomicU64,
     /// Number of objects; 1 to 2^32 - 2.
     pub capacity: AtomicU64,
-    /// Where the objects' words start, in bytes from the start of this header.
-    pub words_offset: AtomicU64,
-    /// Where the marks start, likewise: bit `i % 64` of word `i / 64` is object `i`'s.
+    /// Where the marks start, in bytes from the start of this header: bit `i % 64` of word
+    /// `i / 64` is object `i`'s. Before the words: so the first ones of both do not lie
+    /// the same distance from a page, which the processor would take for a conflict.
     pub marks_offset: AtomicU64,
     /// Where the summary starts, likewise: bit `k % 64` of word `k / 64` is that of the
     /// `k`th word of marks.
     pub summary_offset: AtomicU64,
+    /// Where the objects' words start, likewise.
+    pub words_offset: AtomicU64,
     /// Where the links start, likewise.
     pub links_offset: AtomicU64,
     /// Where the objects start, likewise; a multiple of max(64, `elem_align`).
@@ -140,12 +142,12 @@ pub struct Plan {
     pub elem_align: u64,
     /// Number of objects.
     pub capacity: u64,
-    /// See [`Header::words_offset`].
-    pub words_offset: u64,
     /// See [`Header::marks_offset`].
     pub marks_offset: u64,
     /// See [`Header::summary_offset`].
     pub summary_offset: u64,
+    /// See [`Header::words_offset`].
+    pub words_offset: u64,
     /// See [`Header::links_offset`].
     pub links_offset: u64,
     /// See [`Header::objects_offset`].
@@ -164,10 +166,10 @@ impl Plan {
         let align = elem_align.max(LINE);
         // None of these can overflow: there are less than 2^32 objects.
         let after = |offset: u64, bytes: u64| (offset + bytes).next_multiple_of(LINE);
-        let words_offset = size_of::<Header>() as u64;
-        let marks_offset = after(words_offset, 8 * capacity);
+        let marks_offset = size_of::<Header>() as u64;
         let summary_offset = after(marks_offset, 8 * marks(capacity));
-        let links_offset = after(summary_offset, 8 * summary(capacity));
+        let words_offset = after(summary_offset, 8 * summary(capacity));
+        let links_offset = after(words_offset, 8 * capacity);
         let links_end = after(links_offset, 4 * capacity);
         let sized = || {
             let objects_offset = links_end.checked_next_multiple_of(align)?;
@@ -184,9 +186,9 @@ impl Plan {
             elem_size,
             elem_align,
             capacity,
-            words_offset,
             marks_offset,
             summary_offset,
+            words_offset,
             links_offset,
             objects_offset,
         })

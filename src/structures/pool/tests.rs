@@ -102,10 +102,10 @@ fn the_header_lies_as_documented() {
     assert_eq!(offset_of!(Header, objects_offset), 56);
     assert_eq!(offset_of!(Header, refused), 64);
     let plan = Plan::new(24, 8, 1000).expect("a plan");
-    assert_eq!(plan.words_offset, 128);
-    assert_eq!(plan.marks_offset, 128 + 8000);
-    assert_eq!(plan.summary_offset, 8128 + 128);
-    assert_eq!(plan.links_offset, 8256 + 64);
+    assert_eq!(plan.marks_offset, 128);
+    assert_eq!(plan.summary_offset, 128 + 128);
+    assert_eq!(plan.words_offset, 256 + 64);
+    assert_eq!(plan.links_offset, 320 + 8000);
     assert_eq!(plan.objects_offset, (8320 + 4000_u64).next_multiple_of(64));
     assert_eq!(
         plan.size,
