@@ -685,6 +685,7 @@ static SHMDS_THREAD_LOCAL shmds_object_pool_memory shmds_object_pool_thread_memo
 #define SHMDS_OBJECT_LIVE UINT64_C(1)
 #define SHMDS_OBJECT_RELEASE (UINT64_C(1) << 32)
 #define SHMDS_OBJECT_GENERATION (UINT64_MAX << 32)
+#define SHMDS_OBJECT_INDEX UINT64_C(0xffffffff)
 /** @endcond */
 
 /** The linearisation point of every operation; it publishes what the owner wrote, and shows what
@@ -701,7 +702,7 @@ SHMDS_INLINE bool shmds_object_pool_acquire_top_inline(const shmds_object_pool_p
                                                        uint32_t* handle) {
   const shmds_object_pool_recent* recent = pass->recent;
   const uint64_t top = __atomic_load_n(&recent->top, __ATOMIC_RELAXED);
-  const uint32_t index = (uint32_t)top;
+  const uint32_t index = top & SHMDS_OBJECT_INDEX;
   /* A word as a release leaves it: the generation, and nothing else. */
   const uint64_t word = top - index;
   if (SHMDS_UNLIKELY(__atomic_load_n(&recent->live, __ATOMIC_RELAXED) == top) ||
@@ -731,7 +732,8 @@ SHMDS_INLINE bool shmds_object_pool_release_top_inline(shmds_object_pool* pool,
   const uint64_t top = __atomic_load_n(&recent->top, __ATOMIC_RELAXED);
   const uint64_t word = top - handle;
   /* Without a top, its handle is the invalid one. */
-  if (SHMDS_UNLIKELY((uint32_t)top != handle) || SHMDS_UNLIKELY(handle == SHMDS_INVALID_HANDLE) ||
+  if (SHMDS_UNLIKELY((top & SHMDS_OBJECT_INDEX) != handle) ||
+      SHMDS_UNLIKELY(handle == SHMDS_INVALID_HANDLE) ||
       SHMDS_UNLIKELY(!shmds_object_pool_change_inline(pass, handle, word + pass->claim,
                                                       word + SHMDS_OBJECT_RELEASE))) {
     return false;
@@ -794,7 +796,7 @@ SHMDS_INLINE const shmds_object_pool_pass* shmds_object_pool_pass_inline(shmds_o
 SHMDS_INLINE bool shmds_object_pool_acquire_below_inline(const shmds_object_pool_pass* pass,
                                                          uint32_t* handle) {
   shmds_object_pool_recent* recent = pass->recent;
-  const uint32_t top = (uint32_t)__atomic_load_n(&recent->top, __ATOMIC_RELAXED);
+  const uint32_t top = __atomic_load_n(&recent->top, __ATOMIC_RELAXED) & SHMDS_OBJECT_INDEX;
   uint32_t below = SHMDS_INVALID_HANDLE;
   uint64_t word = 0;
   uint64_t known = 0;
@@ -823,7 +825,7 @@ SHMDS_INLINE bool shmds_object_pool_release_other_inline(shmds_object_pool* pool
                                                          uint32_t handle) {
   shmds_object_pool_recent* recent = pass->recent;
   const uint64_t known = __atomic_load_n(&recent->top, __ATOMIC_RELAXED);
-  const uint32_t top = (uint32_t)known;
+  const uint32_t top = known & SHMDS_OBJECT_INDEX;
   uint32_t below = top;
   uint64_t word = 0;
   uint64_t released = 0;
