@@ -218,11 +218,11 @@ fn stopped_processes_delay_nobody() {
     check_complete(pool, "after all");
 }
 
-/// A hash of everything behind the table.
+/// A hash of where the pool lies: it is all that the high part of the heap has.
 fn heap_hash(at: &Attachment) -> u64 {
-    let start = at.segment().geometry().table_size() as usize / 8;
+    let start = at.segment().geometry().high_start() as usize / 8;
     let base = at.segment().heap().base().cast::<u64>();
-    // SAFETY: mapped, and aligned: the table is on a page and its size a multiple of 8.
+    // SAFETY: mapped, and aligned: the high part starts on a page.
     let words = (start..start + 512).map(|at| unsafe { base.add(at).read_volatile() });
     words.fold(0, |hash, word| {
         (hash ^ word)
