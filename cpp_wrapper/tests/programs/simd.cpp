@@ -183,7 +183,7 @@ int main() {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 77;
 #endif
   for (size_t count = 0; count <= longest; ++count) {
-    for (const size_t shift : {0, 4, 12, 32, 60, 1, 3}) {
+    for (const size_t shift : {0UZ, 4UZ, 12UZ, 32UZ, 60UZ, 1UZ, 3UZ}) {
       folds(count, shift);
       maps(count, shift);
     }
