@@ -101,8 +101,9 @@ fn find(
     }
 }
 
-/// Plants each fault; whether all were found, and nothing where there was none.
-pub fn run() -> bool {
+/// Plants each fault, or those that are named; whether all were found, and nothing where
+/// there was none.
+pub fn run(named: &[String]) -> bool {
     let shipped = Path::new(env!("SHMDS_CRASH_LIBRARY"));
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../build/planted"));
     let faulty = folder.join("libshmds.so.0");
@@ -114,7 +115,15 @@ pub fn run() -> bool {
         );
         sound = false;
     }
+    let is_unknown = |name: &&String| !FAULTS.iter().any(|fault| fault.0 == name.as_str());
+    if let Some(unknown) = named.iter().find(is_unknown) {
+        println!("{unknown:<18} is no fault");
+        sound = false;
+    }
     for (fault, only, mode, stride) in FAULTS {
+        if !named.is_empty() && !named.iter().any(|name| name == fault) {
+            continue;
+        }
         let part = (only, mode, stride);
         let (clean, planted) = (find(folder, None, part), find(folder, Some(fault), part));
         match (clean, planted) {

@@ -44,7 +44,11 @@ enum What {
     /// Ends that are no kill, and what happens to the file.
     Exits,
     /// Faults planted in the library, each of which has to be found.
-    Faults,
+    Faults {
+        /// Only this one; may be given several times.
+        #[arg(long)]
+        only: Vec<String>,
+    },
     /// The names of the scenarios.
     List,
 }
@@ -55,7 +59,7 @@ fn main() -> std::process::ExitCode {
         What::Point { scenario, mode, at } => matrix::one(&scenario, mode, &at),
         What::Campaign(options) => campaign::run(&options),
         What::Exits => exits::run(),
-        What::Faults => faults::run(),
+        What::Faults { only } => faults::run(&only),
         What::List => {
             for scenario in cases::all().iter().chain(&cases::pairs()) {
                 println!("{}", scenario.id());

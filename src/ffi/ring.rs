@@ -32,7 +32,9 @@ use core::ffi::{c_char, c_void};
 ///
 /// Overwriting: a producer that overwrites waits for nobody, and no element is ever
 /// delivered torn: who was reading one that is overwritten meanwhile drops it. Elements
-/// that were overwritten before they were consumed are *lost*, and counted.
+/// that were overwritten before they were consumed are *lost*, and counted. A consumer
+/// that is overtaken while it copies gives up some more of the oldest ones, so as not to be
+/// overtaken again at once; these count as lost, too.
 ///
 /// Death: a process may be killed anywhere. What it had published stays, once and in
 /// order; what it was publishing is there as a whole or not at all; what it was just
