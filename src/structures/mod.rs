@@ -9,6 +9,7 @@ pub mod atomic;
 pub mod pool;
 pub mod queue;
 pub mod ring;
+mod role;
 pub mod spsc;
 mod standing;
 pub mod wait;

@@ -5,11 +5,11 @@ use super::view::{RingSide, RingView};
 use super::{Corrupt, ENFORCE_ROLES, Plan, PlanError, Ring, Role};
 use crate::error::{Error, Result};
 use crate::raw::Region;
+use crate::segment::Segment;
 use crate::segment::fork::{self, Inherited};
-use crate::segment::{NOBODY, Owner, Segment};
 use crate::structures::wait::WaitWord;
 use crate::structures::{
-    End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
+    End, Extent, Handle, Standing, Structure, expect, expect_kind, role, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
@@ -137,26 +137,7 @@ impl RingBuffer {
     fn take(&self, role: Role, side: &RingSide) -> Result<()> {
         let segment = self.writable_segment()?;
         let me = segment.me()?;
-        let owner = self.owner(role);
-        loop {
-            let found = owner.load(Ordering::Relaxed);
-            if found == me.0 {
-                break;
-            }
-            if found != NOBODY.0 && !segment.is_dead(Owner(found)) {
-                return Err(Error::Role {
-                    name: self.text(),
-                    role: role.name(),
-                });
-            }
-            // Acquire: pairs with the Release in `leave`; what the dead stored is visible
-            // to everybody once the kernel has freed their lease.
-            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-            let taken = owner.compare_exchange(found, me.0, success, failure);
-            if taken.is_ok() {
-                break;
-            }
-        }
+        role::take(segment, me, self.owner(role), &self.name, role.name())?;
         self.watch_forks();
         side.allow(&self.ring, Some(fork::epoch()));
         Ok(())
@@ -190,11 +171,7 @@ impl RingBuffer {
             }
             side.close();
             if let Ok(me) = segment.me() {
-                // Release: whoever takes the role next sees the ring as we left it. Only from
-                // us, in case that the word was damaged and is somebody else's by now.
-                let (success, failure) = (Ordering::Release, Ordering::Relaxed);
-                let owner = self.owner(role);
-                let _ = owner.compare_exchange(me.0, NOBODY.0, success, failure);
+                role::give_up(self.owner(role), me);
             }
         }
     }

@@ -5,9 +5,9 @@ use super::{Corrupt, Plan, PlanError, Ring, Role};
 use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::fork::{self, Inherited};
-use crate::segment::{NOBODY, Owner, Segment};
+use crate::segment::{Owner, Segment};
 use crate::structures::{
-    End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
+    End, Extent, Handle, Standing, Structure, expect, expect_kind, role, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
@@ -123,28 +123,13 @@ impl SpscQueue {
             .open_segment()?
             .me()
             .map_err(|error| self.about_the_queue(error))?;
-        let owner = self.owner(role);
-        loop {
-            let found = owner.load(Ordering::Relaxed);
-            if found == me.0 {
-                break;
-            }
-            if found != NOBODY.0 && !self.segment().is_dead(Owner(found)) {
-                return Err(Error::Role {
-                    name: self.text(),
-                    role: role.name(),
-                });
-            }
-            // Acquire: pairs with the Release in `give_up`; what the dead stored is visible
-            // to everybody once the kernel has freed their lease.
-            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-            if owner
-                .compare_exchange(found, me.0, success, failure)
-                .is_ok()
-            {
-                break;
-            }
-        }
+        role::take(
+            self.segment(),
+            me,
+            self.owner(role),
+            &self.name,
+            role.name(),
+        )?;
         self.watch_forks();
         if let Err(corrupt) = self.ring.resume(role, side) {
             self.give_up(role, me);
@@ -169,11 +154,7 @@ impl SpscQueue {
     }
 
     fn give_up(&self, role: Role, me: Owner) {
-        let owner = self.owner(role);
-        // Release: whoever takes the role next sees the queue as we left it. Only from us,
-        // in case that the word was damaged and is somebody else's by now.
-        let (success, failure) = (Ordering::Release, Ordering::Relaxed);
-        let _ = owner.compare_exchange(me.0, NOBODY.0, success, failure);
+        role::give_up(self.owner(role), me);
     }
 
     /// Gives up the roles that this attachment holds. No thread is inside.
