@@ -1,6 +1,7 @@
 //! Processes that do what they are told through memory they share with the harness.
 
 use crate::op::{Op, Outcome};
+use crate::step;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -177,6 +178,12 @@ impl Process {
         unsafe { (*self.channel).ended.load(Ordering::Acquire) != 0 }
     }
 
+    /// The address of what is stored to when the watched call has returned; the same in the process.
+    pub fn end_mark(&self) -> u64 {
+        // SAFETY: mapped while `self` lives.
+        unsafe { (&raw const (*self.channel).ended) as u64 }
+    }
+
     /// Waits for a change of its state; the raw status.
     pub fn wait(&mut self, options: libc::c_int) -> Option<libc::c_int> {
         let mut status = 0;
@@ -217,6 +224,7 @@ impl Drop for Process {
 
 /// The life of such a process.
 fn work(channel: *mut Channel, traced: bool) -> ! {
+    step::let_news_come();
     // SAFETY: a new process with one thread; the channel is mapped.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);

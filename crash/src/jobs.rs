@@ -48,6 +48,7 @@ pub fn clean_up_on_signals() {
         let handler = clean_up as *const () as libc::sighandler_t;
         libc::signal(libc::SIGINT, handler);
         libc::signal(libc::SIGTERM, handler);
+        libc::signal(libc::SIGHUP, handler);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::rig::{Measured, Mode, Rig, Violation, believe};
 use crate::scenario::{Grain, Scenario};
 use crate::step::{At, Reached, Survey};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -42,13 +43,7 @@ pub struct Options {
 /// Most violations of a scenario that are told.
 const MOST_TOLD: u64 = 3;
 
-/// A scenario in one mode.
-struct Unit {
-    scenario: Scenario,
-    mode: Mode,
-}
-
-/// What came of it.
+/// What came of a scenario.
 #[derive(Default, Clone, Copy)]
 struct Tally {
     instructions: u64,
@@ -60,6 +55,8 @@ struct Tally {
     critical: [u64; 3],
     most_work_us: u64,
     longest_wait_us: u64,
+    elsewhere: u64,
+    milliseconds: u64,
 }
 
 impl Tally {
@@ -75,6 +72,8 @@ impl Tally {
         }
         self.most_work_us = self.most_work_us.max(other.most_work_us);
         self.longest_wait_us = self.longest_wait_us.max(other.longest_wait_us);
+        self.elsewhere += other.elsewhere;
+        self.milliseconds += other.milliseconds;
     }
 
     fn to_line(self) -> String {
@@ -91,6 +90,8 @@ impl Tally {
             founding,
             self.most_work_us,
             self.longest_wait_us,
+            self.elsewhere,
+            self.milliseconds,
         ]
         .map(|number| number.to_string())
         .join(" ")
@@ -113,6 +114,8 @@ impl Tally {
             founding,
             work,
             wait,
+            elsewhere,
+            milliseconds,
         ] = &numbers[..]
         else {
             return None;
@@ -127,6 +130,8 @@ impl Tally {
             critical: [locked, naming, founding],
             most_work_us: work,
             longest_wait_us: wait,
+            elsewhere,
+            milliseconds,
         })
     }
 }
@@ -143,12 +148,11 @@ fn scenarios(options: &Options) -> Vec<Scenario> {
         .collect()
 }
 
-/// The points of a scenario.
-fn points(scenario: &Scenario, survey: &Survey, options: &Options) -> Vec<At> {
-    let all: Vec<At> = if scenario.grain == Grain::Instructions || options.full {
-        (0..=survey.instructions).map(At::Instruction).collect()
-    } else {
-        survey.events.clone()
+/// The points of a scenario, at such a grain.
+fn points(grain: Grain, survey: &Survey, options: &Options) -> Vec<At> {
+    let all: Vec<At> = match grain {
+        Grain::Instructions => (0..=survey.instructions).map(At::Instruction).collect(),
+        Grain::Events => survey.events.clone(),
     };
     let last = all.len().saturating_sub(1);
     let kept = |&(index, _): &(usize, &At)| index % options.stride == 0 || index == last;
@@ -175,110 +179,134 @@ fn tell(scenario: &Scenario, mode: Mode, at: &[At], violation: &Violation) -> St
     format!("{}\n    {command}", violation.what)
 }
 
-/// Tries all points of a unit.
-fn try_unit(rig: &mut Rig, unit: &Unit, options: &Options, say: &mut dyn FnMut(&str)) -> Tally {
-    let Unit { scenario, mode } = unit;
-    let mut tally = Tally::default();
-    rig.measured = Measured::default();
-    let survey = match rig.survey(scenario, None) {
-        Ok(survey) => survey,
-        Err(violation) => {
-            say(&tell(scenario, *mode, &[At::Instruction(0)], &violation));
-            tally.violations = 1;
-            return tally;
-        }
-    };
-    tally.instructions = survey.instructions;
-    tally.critical = survey.critical;
-    let points = points(scenario, &survey, options);
-    tally.points = points.len() as u64;
-    let mut report = |tally: &mut Tally, at: &[At], result: Result<(), Violation>| {
-        if let Err(violation) = result {
-            tally.violations += 1;
-            say(&tell(scenario, *mode, at, &violation));
-        }
-        tally.violations >= if options.brief { 1 } else { MOST_TOLD }
-    };
-    if options.pairs {
-        tally.points = 0;
-        try_pairs(rig, unit, options, &mut tally, &mut report);
-    } else if scenario.earlier.is_some() {
-        tally.points = 0;
-        try_after(rig, unit, options, &points, &mut tally, &mut report);
-    } else {
-        for &at in &points {
-            let result = believe(options.tries, || rig.point(scenario, at, *mode)).map(drop);
-            tally.kills += u64::from(*mode != Mode::Stop);
-            tally.stops += u64::from(*mode != Mode::Kill);
-            if report(&mut tally, &[at], result) {
-                break;
-            }
-        }
-    }
-    tally.most_work_us = rig.measured.most_work.as_micros() as u64;
-    tally.longest_wait_us = rig.measured.longest_wait.as_micros() as u64;
-    tally
+/// A scenario while its points are tried.
+struct Course<'a> {
+    rig: &'a mut Rig,
+    scenario: &'a Scenario,
+    modes: &'a [Mode],
+    options: &'a Options,
+    tally: Tally,
+    say: &'a mut dyn FnMut(&str),
 }
 
-/// All pairs of points of two victims. How many instructions the second has depends on where the
-/// first stands, so its end is found by going there.
-fn try_pairs(
-    rig: &mut Rig,
-    unit: &Unit,
-    options: &Options,
-    tally: &mut Tally,
-    report: &mut Report<'_>,
-) {
-    for first in (0..=tally.instructions).step_by(options.stride) {
-        for second in (0..).step_by(options.stride) {
-            let at = [At::Instruction(first), At::Instruction(second)];
-            let (ended, result) =
-                match believe(options.tries, || rig.pair(&unit.scenario, at, unit.mode)) {
-                    Ok(reached) => (reached == Reached::End, Ok(())),
-                    Err(violation) => (false, Err(violation)),
-                };
-            tally.pairs += 1;
-            tally.points += 1;
-            if report(tally, &at, result) {
-                return;
-            }
-            if ended {
-                break;
-            }
-        }
-    }
-}
-
-/// What tells about a point, and says when it is enough.
-type Report<'a> = dyn FnMut(&mut Tally, &[At], Result<(), Violation>) -> bool + 'a;
-
-/// All points of an operation that comes after a death, for each point of that one.
-fn try_after(
-    rig: &mut Rig,
-    unit: &Unit,
-    options: &Options,
-    deaths: &[At],
-    tally: &mut Tally,
-    report: &mut Report<'_>,
-) {
-    for &death in deaths {
-        let survey = match rig.survey(&unit.scenario, Some(death)) {
-            Ok(survey) => survey,
+impl Course<'_> {
+    /// Tries all points, in all modes.
+    fn run(mut self) -> Tally {
+        let start = Instant::now();
+        self.rig.measured = Measured::default();
+        match self.rig.survey(self.scenario, None) {
+            Ok(survey) => self.try_points(&survey),
             Err(violation) => {
-                report(tally, &[death], Err(violation));
-                return;
+                self.note(self.modes[0], &[At::Instruction(0)], Err(violation));
             }
+        }
+        let measured = self.rig.measured;
+        self.tally.most_work_us = measured.most_work.as_micros() as u64;
+        self.tally.longest_wait_us = measured.longest_wait.as_micros() as u64;
+        self.tally.elsewhere = measured.elsewhere;
+        self.tally.milliseconds = start.elapsed().as_millis() as u64;
+        self.tally
+    }
+
+    fn try_points(&mut self, survey: &Survey) {
+        self.tally.instructions = survey.instructions;
+        self.tally.critical = survey.critical;
+        // Of a death before the victim comes one in each class: each is followed by many points.
+        let grain = match self.scenario.earlier {
+            None if self.options.full => Grain::Instructions,
+            _ => self.scenario.grain,
         };
-        tally.instructions = tally.instructions.max(survey.instructions);
-        for at in points(&unit.scenario, &survey, options) {
-            let result = believe(options.tries, || {
-                rig.after(&unit.scenario, [death, at], unit.mode)
-            })
-            .map(drop);
-            tally.points += 1;
-            tally.kills += 1 + u64::from(unit.mode != Mode::Stop);
-            tally.stops += u64::from(unit.mode != Mode::Kill);
-            if report(tally, &[death, at], result) {
+        let points = points(grain, survey, self.options);
+        if self.options.pairs {
+            self.try_pairs();
+        } else if self.scenario.earlier.is_some() {
+            self.try_after(&points);
+        } else {
+            self.try_each(&points, |rig, scenario, at, mode| {
+                rig.point(scenario, Some(survey), at, mode)
+            });
+        }
+    }
+
+    /// Takes note of what came of a point; whether that is enough of violations.
+    fn note(&mut self, mode: Mode, at: &[At], result: Result<(), Violation>) -> bool {
+        if let Err(violation) = result {
+            self.tally.violations += 1;
+            (self.say)(&tell(self.scenario, mode, at, &violation));
+        }
+        self.tally.violations >= if self.options.brief { 1 } else { MOST_TOLD }
+    }
+
+    /// Tries each of some points in each mode; whether there were enough violations.
+    fn try_each(
+        &mut self,
+        points: &[At],
+        attempt: impl Fn(&mut Rig, &Scenario, At, Mode) -> Result<Reached, Violation>,
+    ) -> bool {
+        self.tally.points += points.len() as u64;
+        for &mode in self.modes {
+            for &at in points {
+                let attempt = || attempt(self.rig, self.scenario, at, mode);
+                let result = believe(self.options.tries, attempt).map(drop);
+                self.tally.kills += u64::from(mode != Mode::Stop);
+                self.tally.stops += u64::from(mode != Mode::Kill);
+                if self.note(mode, &[at], result) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// All pairs of points of two victims. How many instructions the second has depends on where
+    /// the first stands, so its end is found by going there.
+    fn try_pairs(&mut self) {
+        let stride = self.options.stride;
+        for (turn, &mode) in self.modes.iter().enumerate() {
+            for first in (0..=self.tally.instructions).step_by(stride) {
+                for second in (0..).step_by(stride) {
+                    let at = [At::Instruction(first), At::Instruction(second)];
+                    let attempt = || self.rig.pair(self.scenario, at, mode);
+                    let (ended, result) = match believe(self.options.tries, attempt) {
+                        Ok(reached) => (reached == Reached::End, Ok(())),
+                        Err(violation) => (false, Err(violation)),
+                    };
+                    self.tally.pairs += 1;
+                    self.tally.points += u64::from(turn == 0);
+                    if self.note(mode, &at, result) {
+                        return;
+                    }
+                    if ended {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// All points of an operation that comes after a death, for each point of that one. Of those
+    /// that only a full run tries, each after one of the deaths, in turn.
+    fn try_after(&mut self, deaths: &[At]) {
+        let grain = self.scenario.grain;
+        for (turn, &death) in deaths.iter().enumerate() {
+            let survey = match self.rig.survey(self.scenario, Some(death)) {
+                Ok(survey) => survey,
+                Err(violation) => {
+                    self.note(self.modes[0], &[death], Err(violation));
+                    return;
+                }
+            };
+            self.tally.instructions = self.tally.instructions.max(survey.instructions);
+            let mut all = points(grain, &survey, self.options);
+            if self.options.full && grain == Grain::Events {
+                let more = points(Grain::Instructions, &survey, self.options);
+                all.extend(more.iter().skip(turn).step_by(deaths.len()));
+            }
+            self.tally.kills += (all.len() * self.modes.len()) as u64;
+            let enough = self.try_each(&all, |rig, scenario, at, mode| {
+                rig.after(scenario, Some(&survey), [death, at], mode)
+            });
+            if enough {
                 return;
             }
         }
@@ -292,29 +320,28 @@ pub fn run(options: &Options) -> bool {
         [] => vec![Mode::Kill, Mode::Stop, Mode::StopKill],
         given => given.to_vec(),
     };
-    let mut units = Vec::new();
-    for &mode in &modes {
-        for scenario in scenarios(options) {
-            units.push(Unit { scenario, mode });
-        }
-    }
+    let scenarios = scenarios(options);
     let start = Instant::now();
     let mut rows: BTreeMap<usize, Tally> = BTreeMap::new();
-    let count = units.len() / modes.len().max(1);
+    print_heads();
     let work = |job: usize, next: &dyn Fn() -> usize, say: &mut dyn FnMut(&str)| {
         let mut rig = Rig::new(&jobs::segment_name(job));
         loop {
             let index = next();
-            let Some(unit) = units.get(index) else {
+            let Some(scenario) = scenarios.get(index) else {
                 return;
             };
-            let mut violations = Vec::new();
-            let tally = try_unit(&mut rig, unit, options, &mut |what| {
-                violations.push(what.replace('\n', "\x01"));
-            });
-            for what in violations {
-                say(&format!("violation {index} {what}"));
-            }
+            let course = Course {
+                rig: &mut rig,
+                scenario,
+                modes: &modes,
+                options,
+                tally: Tally::default(),
+                say: &mut |what| {
+                    say(&format!("violation {index} {}", what.replace('\n', "\x01")));
+                },
+            };
+            let tally = course.run();
             say(&format!("tally {index} {}", tally.to_line()));
         }
     };
@@ -325,63 +352,77 @@ pub fn run(options: &Options) -> bool {
         match (kind, rest) {
             (Some("tally"), Some(rest)) => {
                 if let Some(tally) = Tally::from_line(rest) {
-                    rows.entry(index % count).or_default().add(&tally);
+                    print_row(&scenarios[index], &tally);
+                    rows.insert(index, tally);
                 }
             }
             (Some("violation"), Some(rest)) => {
-                let id = units[index].scenario.id();
+                let id = scenarios[index].id();
                 println!("VIOLATION {id}: {}", rest.replace('\x01', "\n"));
             }
             _ => println!("{line}"),
         }
     };
     let sound = jobs::run(options.jobs, work, hear);
-    table(&units, &rows, start.elapsed());
-    sound && rows.values().all(|row| row.violations == 0) && rows.len() == count && count > 0
+    let done: Vec<(&Scenario, &Tally)> = rows
+        .iter()
+        .map(|(&index, row)| (&scenarios[index], row))
+        .collect();
+    print_sum(&done, start.elapsed());
+    let fine = done.iter().all(|(_, row)| row.violations == 0);
+    sound && fine && done.len() == scenarios.len() && !done.is_empty()
 }
 
-fn table(units: &[Unit], rows: &BTreeMap<usize, Tally>, took: Duration) {
-    println!(
-        "{:<11} {:<26} {:<24} {:<8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>10}",
-        "structure",
-        "operation",
-        "state",
-        "path",
-        "instr.",
-        "points",
-        "kills",
-        "stops",
-        "pairs",
-        "violations"
+/// A line of the table.
+fn print_cells(names: [&str; 4], numbers: [&dyn Display; 7]) {
+    let [structure, operation, state, path] = names;
+    print!("{structure:<11} {operation:<26} {state:<24} {path:<8}");
+    for number in numbers {
+        print!(" {number:>10}");
+    }
+    println!();
+}
+
+fn print_heads() {
+    print_cells(
+        ["structure", "operation", "state", "path"],
+        [
+            &"instr.",
+            &"points",
+            &"kills",
+            &"stops",
+            &"pairs",
+            &"violations",
+            &"seconds",
+        ],
     );
-    let mut total = Tally::default();
-    let mut distinct = 0;
-    let mut critical = Vec::new();
-    for (&index, row) in rows {
-        let scenario = &units[index].scenario;
-        println!(
-            "{:<11} {:<26} {:<24} {:<8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>10}",
+}
+
+fn print_row(scenario: &Scenario, row: &Tally) {
+    print_cells(
+        [
             scenario.structure,
             scenario.operation,
-            scenario.state,
+            &scenario.state,
             scenario.path,
-            row.instructions,
-            row.points,
-            row.kills,
-            row.stops,
-            row.pairs,
-            row.violations
-        );
-        total.add(row);
-        distinct += row.points;
-        let [locked, naming, founding] = row.critical;
-        if scenario.may_wait && locked + naming + founding > 0 {
-            critical.push(format!(
-                "  {:<26} {:<24} {locked:>7} {naming:>7} {founding:>7}",
-                scenario.operation, scenario.state
-            ));
-        }
-    }
+        ],
+        [
+            &row.instructions,
+            &row.points,
+            &row.kills,
+            &row.stops,
+            &row.pairs,
+            &row.violations,
+            &format!("{:.1}", row.milliseconds as f64 / 1000.0),
+        ],
+    );
+}
+
+/// What follows the table, of rows that are complete.
+fn print_sum(rows: &[(&Scenario, &Tally)], took: Duration) {
+    let mut total = Tally::default();
+    rows.iter().for_each(|(_, row)| total.add(row));
+    let distinct: u64 = rows.iter().map(|(_, row)| row.points).sum();
     println!(
         "{} scenarios, {distinct} distinct points, {} kills, {} stops, {} pairs, {} violations, {} s",
         rows.len(),
@@ -396,6 +437,21 @@ fn table(units: &[Unit], rows: &BTreeMap<usize, Tally>, took: Duration) {
          where it may wait, at most {} us for one operation",
         total.most_work_us, total.longest_wait_us
     );
+    if total.elsewhere > 0 {
+        println!(
+            "{} times another instruction came at a point than undisturbed",
+            total.elsewhere
+        );
+    }
+    let critical: Vec<String> = rows
+        .iter()
+        .filter(|(scenario, row)| scenario.may_wait && row.critical != [0; 3])
+        .map(|(scenario, row)| {
+            let [locked, naming, founding] = row.critical;
+            let (operation, state) = (scenario.operation, &scenario.state);
+            format!("  {operation:<26} {state:<24} {locked:>7} {naming:>7} {founding:>7}")
+        })
+        .collect();
     if !critical.is_empty() {
         println!(
             "instructions in which a stopped process may be waited for: in the table, at a name, at the segment"
@@ -414,9 +470,9 @@ pub fn one(id: &str, mode: Mode, at: &[At]) -> bool {
     jobs::pin_here();
     let mut rig = Rig::new(&jobs::segment_name(0));
     let result = match *at {
-        [at] => rig.point(&scenario, at, mode),
+        [at] => rig.point(&scenario, None, at, mode),
         [first, second] if scenario.earlier.is_some() => {
-            rig.after(&scenario, [first, second], mode)
+            rig.after(&scenario, None, [first, second], mode)
         }
         [first, second] => rig.pair(&scenario, [first, second], mode),
         _ => {

@@ -22,7 +22,9 @@ pub enum Mode {
 /// A survivor that takes longer than that hangs.
 const HANG: Duration = Duration::from_secs(10);
 /// What openers are given to wait for a living process.
-const OPEN_TIMEOUT: Duration = Duration::from_millis(30);
+const OPEN_TIMEOUT: Duration = Duration::from_millis(5);
+/// The same once nobody is in the way any more: it then is how long a count of lanes takes.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(1);
 /// An ended process is no longer counted after that.
 const REF_COUNT: Duration = Duration::from_millis(100);
 /// What a batch of a survivor may take of a processor's time where it must not wait.
@@ -54,6 +56,8 @@ pub struct Measured {
     pub most_work: Duration,
     /// The longest that an operation of a survivor took where it may.
     pub longest_wait: Duration,
+    /// Points at which another instruction was to come than undisturbed.
+    pub elsewhere: u64,
 }
 
 /// Why a point could not be tried, or what went wrong there.
@@ -87,6 +91,7 @@ struct Trial<'a> {
 
 impl Rig {
     pub fn new(name: &str) -> Self {
+        step::hold_back_news();
         Self {
             name: name.to_owned(),
             a: Process::start(name, false),
@@ -123,9 +128,16 @@ impl Rig {
     }
 
     /// Tries one point.
-    pub fn point(&mut self, scenario: &Scenario, at: At, mode: Mode) -> Result<Reached, Violation> {
+    pub fn point(
+        &mut self,
+        scenario: &Scenario,
+        survey: Option<&Survey>,
+        at: At,
+        mode: Mode,
+    ) -> Result<Reached, Violation> {
         self.learn_baseline(scenario)?;
-        self.attempt(scenario, &[(Who::Victim, scenario.op, at)], mode)
+        let victims = [(Who::Victim, scenario.op, at)];
+        self.attempt(scenario, survey, &victims, mode)
     }
 
     /// Tries one pair of points: the second victim acts while the first stands still.
@@ -141,7 +153,7 @@ impl Rig {
             (Who::Victim, scenario.op, at[0]),
             (Who::Second, second, at[1]),
         ];
-        self.attempt(scenario, &victims, mode)
+        self.attempt(scenario, None, &victims, mode)
     }
 
     /// What the audit gives when nobody was disturbed.
@@ -163,6 +175,7 @@ impl Rig {
     pub fn after(
         &mut self,
         scenario: &Scenario,
+        survey: Option<&Survey>,
         at: [At; 2],
         mode: Mode,
     ) -> Result<Reached, Violation> {
@@ -171,7 +184,7 @@ impl Rig {
         let mut trial = Trial::new(self, scenario);
         let result = trial
             .die_earlier(at[0])
-            .and_then(|()| trial.run(&[(Who::Victim, scenario.op, at[1])], mode));
+            .and_then(|()| trial.run(survey, &[(Who::Victim, scenario.op, at[1])], mode));
         let result = result.map_err(|what| trial.violation(what));
         trial.end();
         result
@@ -180,11 +193,12 @@ impl Rig {
     fn attempt(
         &mut self,
         scenario: &Scenario,
+        survey: Option<&Survey>,
         victims: &[(Who, Op, At)],
         mode: Mode,
     ) -> Result<Reached, Violation> {
         let mut trial = Trial::new(self, scenario);
-        let result = trial.run(victims, mode);
+        let result = trial.run(survey, victims, mode);
         let result = result.map_err(|what| trial.violation(what));
         trial.end();
         result
@@ -213,9 +227,10 @@ pub fn remove(name: &str) {
 impl<'a> Trial<'a> {
     fn new(rig: &'a mut Rig, scenario: &'a Scenario) -> Self {
         remove(&rig.name);
-        for who in [Who::A, Who::B, Who::New] {
+        for who in [Who::A, Who::B] {
             rig.process(who).set_open_timeout(OPEN_TIMEOUT);
         }
+        rig.newcomer.set_open_timeout(SHORT_TIMEOUT);
         Self {
             rig,
             scenario,
@@ -397,13 +412,26 @@ impl<'a> Trial<'a> {
         });
     }
 
-    fn run(&mut self, victims: &[(Who, Op, At)], mode: Mode) -> Result<Reached, String> {
+    /// `survey`: what is known of the operation, to be there sooner.
+    fn run(
+        &mut self,
+        survey: Option<&Survey>,
+        victims: &[(Who, Op, At)],
+        mode: Mode,
+    ) -> Result<Reached, String> {
         let scenario = self.scenario;
         let mut watch = Watch::new(&self.rig.name);
         let mut reached = Reached::Inside;
         for &(who, op, at) in victims {
             self.prepare(who, &op)?;
-            reached = step::reach(self.process(who), at, &mut watch);
+            reached = match survey {
+                Some(survey) => {
+                    let (reached, expected) = survey.reach(self.process(who), at, &mut watch);
+                    self.rig.measured.elsewhere += u64::from(!expected);
+                    reached
+                }
+                None => step::reach(self.process(who), at, &mut watch),
+            };
             if reached == Reached::Asleep && mode != Mode::Kill {
                 step::stop_sleeper(self.process(who));
             }

@@ -2,10 +2,14 @@
 
 use crate::channel::Process;
 use crate::watch::Watch;
+use std::collections::HashSet;
+use std::mem::offset_of;
 use std::time::Duration;
 
 /// How often a process has to be seen asleep in a system call before it counts as such.
 const LOOKS: u32 = 5;
+/// So long between two looks.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// A point of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,23 +130,90 @@ pub fn step(process: &mut Process) {
     check(process.wait(0).expect("a traced process"));
 }
 
-/// The same for a system call, in which it may fall asleep; whether it came out of it.
-fn step_or_sleep(process: &mut Process, request: libc::c_uint) -> bool {
+/// Has the end of a stop or a process wait to be asked for, so that it can be waited for with a limit.
+pub fn hold_back_news() {
+    mask_news(libc::SIG_BLOCK);
+}
+
+/// The opposite, for a process that inherited it.
+pub fn let_news_come() {
+    mask_news(libc::SIG_UNBLOCK);
+}
+
+fn news() -> libc::sigset_t {
+    // SAFETY: a set of our own.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        set
+    }
+}
+
+fn mask_news(how: libc::c_int) {
+    // SAFETY: a valid set.
+    unsafe { libc::sigprocmask(how, &news(), std::ptr::null_mut()) };
+}
+
+/// Lets it run until it stops again; whether it does, or falls asleep.
+fn run_or_sleep(process: &mut Process, request: libc::c_uint) -> bool {
     resume(process, request);
+    let limit = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: libc::c_long::from(LOOK.subsec_nanos()),
+    };
     let mut seen_asleep = 0;
     while seen_asleep < LOOKS {
         if let Some(status) = process.wait(libc::WNOHANG) {
             check(status);
             return true;
         }
-        std::thread::sleep(Duration::from_micros(50));
-        seen_asleep = if process.is_asleep() {
-            seen_asleep + 1
-        } else {
-            0
-        };
+        // SAFETY: a valid set, and nothing to be told but that there is news.
+        if unsafe { libc::sigtimedwait(&news(), std::ptr::null_mut(), &limit) } < 0 {
+            seen_asleep = if process.is_asleep() {
+                seen_asleep + 1
+            } else {
+                0
+            };
+        }
     }
     false
+}
+
+/// The address of its next instruction.
+fn next_address(process: &Process) -> u64 {
+    let rip = offset_of!(libc::user, regs) + offset_of!(libc::user_regs_struct, rip);
+    let null = std::ptr::null_mut::<libc::c_void>();
+    let at = rip as *mut libc::c_void;
+    // SAFETY: our own child, stopped.
+    unsafe { libc::ptrace(libc::PTRACE_PEEKUSER, process.pid, at, null) as u64 }
+}
+
+fn set_debug_register(process: &Process, index: usize, value: u64) {
+    let at = offset_of!(libc::user, u_debugreg) + index * size_of::<u64>();
+    let (at, value) = (at as *mut libc::c_void, value as *mut libc::c_void);
+    // SAFETY: our own child, stopped.
+    let set = unsafe { libc::ptrace(libc::PTRACE_POKEUSER, process.pid, at, value) };
+    assert_eq!(set, 0, "set debug register {index}");
+}
+
+/// Runs it at full speed up to the first execution of an address, or to the end of its operation.
+fn run_to(process: &mut Process, address: u64) -> Reached {
+    // The processor's own breakpoints, so that not a byte of the victim changes: 0 before the
+    // instruction, 1 after a store of four bytes to the mark of the end.
+    const CONTROL: u64 = 1 | 1 << 2 | 0b1101 << 20;
+    set_debug_register(process, 0, address);
+    set_debug_register(process, 1, process.end_mark());
+    set_debug_register(process, 7, CONTROL);
+    if !run_or_sleep(process, libc::PTRACE_CONT) {
+        return Reached::Asleep;
+    }
+    set_debug_register(process, 7, 0);
+    if process.has_ended() {
+        Reached::End
+    } else {
+        Reached::Inside
+    }
 }
 
 /// Whether its next instruction is a system call.
@@ -163,7 +234,7 @@ fn is_at_call(process: &Process) -> bool {
 /// Runs it to the end of so many system calls, at full speed.
 fn run_calls(process: &mut Process, calls: u64) -> Reached {
     for _ in 0..2 * calls {
-        if !step_or_sleep(process, libc::PTRACE_SYSCALL) {
+        if !run_or_sleep(process, libc::PTRACE_SYSCALL) {
             return Reached::Asleep;
         }
         if process.has_ended() {
@@ -173,18 +244,21 @@ fn run_calls(process: &mut Process, calls: u64) -> Reached {
     Reached::Inside
 }
 
-/// Brings it from the start of its operation to a point.
+/// Steps so many instructions on.
+fn steps(process: &mut Process, count: u64) -> Reached {
+    for _ in 0..count {
+        step(process);
+        if process.has_ended() {
+            return Reached::End;
+        }
+    }
+    Reached::Inside
+}
+
+/// Brings it from the start of its operation to a point, step by step.
 pub fn reach(process: &mut Process, at: At, watch: &mut Watch) -> Reached {
     match at {
-        At::Instruction(count) => {
-            for _ in 0..count {
-                step(process);
-                if process.has_ended() {
-                    return Reached::End;
-                }
-            }
-            Reached::Inside
-        }
+        At::Instruction(count) => steps(process, count),
         At::Event { calls, changes } => {
             match run_calls(process, calls) {
                 Reached::Inside => {}
@@ -210,8 +284,8 @@ pub fn reach(process: &mut Process, at: At, watch: &mut Watch) -> Reached {
         }
         At::Asleep { calls } => match run_calls(process, calls) {
             Reached::Inside => {
-                step_or_sleep(process, libc::PTRACE_SYSCALL);
-                if step_or_sleep(process, libc::PTRACE_SYSCALL) {
+                run_or_sleep(process, libc::PTRACE_SYSCALL);
+                if run_or_sleep(process, libc::PTRACE_SYSCALL) {
                     Reached::Inside
                 } else {
                     Reached::Asleep
@@ -238,6 +312,60 @@ pub struct Survey {
     /// Instructions while the table was locked, while a name was being initialised, and while
     /// the segment was.
     pub critical: [u64; 3],
+    /// How many instructions came before each event.
+    before: Vec<u64>,
+    /// The address of each instruction, and of the one after the last.
+    addresses: Vec<u64>,
+    /// For each instruction the last one until then that was not executed before.
+    landmarks: Vec<usize>,
+}
+
+impl Survey {
+    fn note_event(&mut self, at: At) {
+        self.events.push(at);
+        self.before.push(self.instructions);
+    }
+
+    fn find_landmarks(&mut self) {
+        let mut seen = HashSet::new();
+        let mut last = 0;
+        for (index, address) in self.addresses.iter().enumerate() {
+            if seen.insert(address) {
+                last = index;
+            }
+            self.landmarks.push(last);
+        }
+    }
+
+    /// Brings a process to a point as `reach` does, but at full speed to the last landmark. Whether
+    /// the instruction there is the one that was seen there.
+    pub fn reach(&self, process: &mut Process, at: At, watch: &mut Watch) -> (Reached, bool) {
+        let event = || self.events.iter().position(|&event| event == at);
+        let count = match at {
+            At::Instruction(count) => Some(count),
+            At::Event { .. } => event().map(|index| self.before[index]),
+            At::Asleep { .. } | At::End => None,
+        };
+        let count = count.map(|count| count as usize);
+        let Some(count) = count.filter(|&count| count < self.addresses.len()) else {
+            return (reach(process, at, watch), true);
+        };
+        let landmark = self.landmarks[count];
+        let mut reached = Reached::Inside;
+        if landmark > 0 {
+            reached = run_to(process, self.addresses[landmark]);
+        }
+        if reached == Reached::Inside {
+            reached = steps(process, (count - landmark) as u64);
+        }
+        let last = count + 1 == self.addresses.len();
+        let expected = match reached {
+            Reached::Inside => next_address(process) == self.addresses[count],
+            Reached::End => last,
+            Reached::Asleep => false,
+        };
+        (reached, expected)
+    }
 }
 
 /// Steps through a whole operation.
@@ -246,30 +374,34 @@ pub fn survey(process: &mut Process, watch: &mut Watch, thorough: bool) -> Surve
     let (mut calls, mut changes) = (0, 0);
     if thorough {
         watch.look();
-        survey.events.push(At::Event { calls, changes });
+        survey.note_event(At::Event { calls, changes });
     }
+    survey.addresses.push(next_address(process));
     while !process.has_ended() {
         if thorough && is_at_call(process) {
-            if !step_or_sleep(process, libc::PTRACE_SINGLESTEP) {
+            if !run_or_sleep(process, libc::PTRACE_SINGLESTEP) {
                 survey.events.push(At::Asleep { calls });
-                return survey;
+                break;
             }
             (calls, changes) = (calls + 1, 0);
             watch.look();
-            survey.events.push(At::Event { calls, changes });
+            survey.instructions += 1;
+            survey.note_event(At::Event { calls, changes });
         } else {
             step(process);
+            survey.instructions += 1;
             if thorough && watch.look() {
                 changes += 1;
-                survey.events.push(At::Event { calls, changes });
+                survey.note_event(At::Event { calls, changes });
             }
         }
+        survey.addresses.push(next_address(process));
         if thorough {
             for (count, holds) in survey.critical.iter_mut().zip(watch.critical()) {
                 *count += u64::from(holds);
             }
         }
-        survey.instructions += 1;
     }
+    survey.find_landmarks();
     survey
 }

@@ -5,8 +5,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// As far as the structures of the scenarios reach.
-const BYTES: usize = 20 << 10;
+/// Read even where nothing was ever stored: the header, the table.
+const LOW: usize = 8 << 10;
+/// Most that is read of the rest, where structures are.
+const MOST: usize = 256 << 10;
 /// Where the table lock lies, the table, and in it the state of an entry.
 const LOCK: usize = 128;
 const TABLE: usize = 4096;
@@ -21,7 +23,7 @@ pub struct Watch {
     path: PathBuf,
     file: Option<File>,
     bytes: Vec<u8>,
-    before: u64,
+    before: Vec<u8>,
 }
 
 impl Watch {
@@ -29,8 +31,8 @@ impl Watch {
         Self {
             path: PathBuf::from("/dev/shm").join(name),
             file: None,
-            bytes: vec![0; BYTES],
-            before: 0,
+            bytes: vec![0; LOW],
+            before: Vec::new(),
         }
     }
 
@@ -43,21 +45,22 @@ impl Watch {
         let Some(file) = &self.file else {
             return false;
         };
-        self.bytes.fill(0);
-        let mut have = 0;
-        while let Ok(count @ 1..) = file.read_at(&mut self.bytes[have..], have as u64) {
-            have += count;
+        std::mem::swap(&mut self.bytes, &mut self.before);
+        self.bytes.clear();
+        self.bytes.resize(LOW, 0);
+        let mut have = file.read_at(&mut self.bytes, 0).unwrap_or_default();
+        // A file that grows has changed.
+        self.bytes.extend_from_slice(&have.to_le_bytes());
+        let mut at = LOW as libc::off_t;
+        while let Some((start, end)) = next_data(file, at).filter(|_| self.bytes.len() < MOST) {
+            self.bytes.extend_from_slice(&start.to_le_bytes());
+            have = self.bytes.len();
+            let most = (end - start).min(MOST as libc::off_t) as usize;
+            self.bytes.resize(have + most, 0);
+            let _ = file.read_at(&mut self.bytes[have..], start as u64);
+            at = end;
         }
-        let mut now = have as u64;
-        for chunk in self.bytes.chunks_exact(8) {
-            let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
-            now = (now ^ word)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(29);
-        }
-        let changed = now != self.before;
-        self.before = now;
-        changed
+        self.bytes != self.before
     }
 
     /// Whether, at the last look, the table was locked, a name was being initialised, and the
@@ -84,4 +87,13 @@ impl Watch {
                 && request.l_type != libc::F_UNLCK as libc::c_short
         }
     }
+}
+
+/// The next range of a file from an offset on that has memory.
+fn next_data(file: &File, from: libc::off_t) -> Option<(libc::off_t, libc::off_t)> {
+    // SAFETY: a valid descriptor.
+    let seek = |at, whence| unsafe { libc::lseek(file.as_raw_fd(), at, whence) };
+    let start = seek(from, libc::SEEK_DATA);
+    let end = seek(start.max(0), libc::SEEK_HOLE);
+    (start >= 0 && end > start).then_some((start, end))
 }

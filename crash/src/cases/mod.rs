@@ -16,24 +16,24 @@ const SIZE: u64 = 4096;
 /// Long enough that what waits so long has been given what it waits for.
 const PATIENTLY: u64 = 8_000_000_000;
 
-/// All scenarios for one victim.
+/// All scenarios for one victim; first those that take long, so that cores are busy to the end.
 pub fn all() -> Vec<Scenario> {
-    let mut all = queue::scenarios();
+    let mut all = segment::scenarios();
+    all.extend(pool::scenarios());
+    all.extend(queue::scenarios());
+    all.extend(ring::scenarios());
     all.extend(spsc::scenarios());
     all.extend(atomic::scenarios());
-    all.extend(pool::scenarios());
-    all.extend(ring::scenarios());
-    all.extend(segment::scenarios());
     all
 }
 
-/// The scenarios for two victims.
+/// The scenarios for two victims, likewise.
 pub fn pairs() -> Vec<Scenario> {
-    let mut all = queue::pairs();
-    all.extend(spsc::pairs());
+    let mut all = pool::pairs();
+    all.extend(queue::pairs());
     all.extend(atomic::pairs());
-    all.extend(pool::pairs());
     all.extend(ring::pairs());
+    all.extend(spsc::pairs());
     all
 }
 
