@@ -54,7 +54,7 @@ crash: build ## processes killed and stopped inside every operation; CRASH="--on
 crash-pairs: build ## two of them at once, at all pairs of instructions
 	@scripts/crash matrix --pairs $(CRASH)
 
-crash-full: build ## at every instruction of long operations too; takes hours
+crash-full: build ## at every instruction of long operations too
 	@scripts/crash matrix --full $(CRASH)
 
 crash-campaign: build ## everything at once, killed and stopped at random; SECONDS=60

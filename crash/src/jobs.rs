@@ -1,4 +1,4 @@
-//! Work spread over processes, one on each core.
+//! Work spread over processes, two on each core: where one waits, the other goes on.
 
 use crate::step;
 use std::fs::File;
@@ -78,7 +78,7 @@ pub fn run(
     mut hear: impl FnMut(&str),
 ) -> bool {
     let cores = cores();
-    let jobs = jobs.unwrap_or(cores.len()).max(1);
+    let jobs = jobs.unwrap_or(2 * cores.len()).max(1);
     let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new anonymous mapping, kept to the end of the process; a pipe.

@@ -29,7 +29,7 @@ pub struct Options {
     /// What happens at the points; by default everything.
     #[arg(long, value_enum)]
     mode: Vec<Mode>,
-    /// Processes that try points, each on a core; by default one for each core.
+    /// Processes that try points, each on a core; by default two for each core.
     #[arg(long)]
     jobs: Option<usize>,
     /// How often a point is tried that fails for want of time, as on a busy machine it may.
