@@ -4,7 +4,7 @@ mod support;
 
 use shmds::error::Error;
 use shmds::segment::Intent;
-use shmds::structures::spsc::SpscQueue;
+use shmds::structures::spsc::{Role, SpscQueue, SpscView};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::{Duration, Instant};
 use support::{
@@ -243,6 +243,108 @@ fn a_forked_child_holds_no_role_and_takes_none_from_its_parent() {
         assert_eq!(pop(queue), Some(4));
     });
     child.join();
+}
+
+/// What code that is compiled into the caller sees of a handle.
+fn view_of(queue: &SpscQueue) -> &SpscView {
+    // SAFETY: the view is what a handle begins with.
+    unsafe { &*core::ptr::from_ref(queue).cast() }
+}
+
+/// Whether such code leaves everything at a side to the library, as it must where the role is
+/// not held: the side is at its limit, the other end as far away as cannot be, nothing at the
+/// front.
+fn leaves_all_to_the_library(view: &SpscView, role: Role) -> bool {
+    let side = match role {
+        Role::Producer => &view.producer,
+        Role::Consumer => &view.consumer,
+    };
+    // SAFETY: both ends are mapped, and nobody changes the side meanwhile.
+    let (own, other) = unsafe { (&**side.own.get(), &**side.other.get()) };
+    let (at, other) = (own.position.load(Acquire), other.position.load(Acquire));
+    let is_blocked = match role {
+        Role::Producer => at.wrapping_sub(other) >= view.lap,
+        Role::Consumer => other.wrapping_sub(at).wrapping_sub(1) >= view.lap,
+    };
+    let has_front = side.front.load(Acquire) == at.wrapping_add(1);
+    is_blocked && at == side.limit.load(Acquire) && !has_front
+}
+
+#[test]
+fn code_compiled_into_a_forked_child_is_at_no_side_of_its_parents_queue() {
+    let name = Name::new("spsc-sides");
+    let at = open_or_create(&name, 1 << 16).expect("create");
+    let queue = obtain_spsc(&at, "q", Intent::Create, 8, 4).expect("a queue");
+    let view = view_of(queue);
+    let sides =
+        || [Role::Producer, Role::Consumer].map(|role| leaves_all_to_the_library(view, role));
+    assert_eq!(sides(), [true, true], "before any role was taken");
+    for round in 0..3 {
+        assert!(push(queue, round) && push(queue, round));
+        assert_eq!(sides(), [false, round == 0]);
+        assert_eq!(front(queue), Some(round));
+        assert_eq!(sides(), [false, false]);
+        let child = fork(|| {
+            assert_eq!(sides(), [true, true], "what the parent holds");
+            assert!(matches!(error_of(queue.release()), Error::State { .. }));
+            let grandchild = fork(|| assert_eq!(sides(), [true, true]));
+            grandchild.join();
+        });
+        child.join();
+        assert_eq!(sides(), [false, false], "the parent's own");
+        queue.release().expect("release");
+        assert_eq!(pop(queue), Some(round));
+    }
+    queue.leave();
+    assert_eq!(sides(), [true, true], "after the roles were given up");
+    let child = fork(|| {
+        assert!(push(queue, 5) && front(queue) == Some(5));
+        assert_eq!(sides(), [false, false], "the child's own");
+    });
+    child.join();
+    assert_eq!(
+        sides(),
+        [true, true],
+        "a child's roles are not its parent's"
+    );
+}
+
+#[test]
+fn nothing_is_released_that_was_not_looked_at() {
+    let name = Name::new("spsc-release");
+    let at = open_or_create(&name, 1 << 16).expect("create");
+    let queue = obtain_spsc(&at, "q", Intent::Create, 8, 4).expect("a queue");
+    let refused = || {
+        let before = queue.len();
+        let sentence =
+            "\"q\": nothing at its front was looked at; expected a front before each release";
+        assert_eq!(error_of(queue.release()).to_string(), sentence);
+        assert_eq!(queue.len(), before);
+    };
+    refused();
+    assert_eq!(front(queue), None);
+    refused();
+    // At every index, around the end and on.
+    for lap in 0..3 {
+        assert_eq!(push_bulk(queue, &[lap, lap + 1, lap + 2]), Ok(3));
+        refused();
+        assert_eq!((front(queue), front(queue)), (Some(lap), Some(lap)));
+        queue.release().expect("release");
+        refused();
+        assert_eq!(front(queue), Some(lap + 1));
+        assert_eq!(pop(queue), Some(lap + 1), "what was looked at");
+        refused();
+        assert_eq!(front(queue), Some(lap + 2));
+        // What was looked at is forgotten with the role.
+        queue.leave();
+        refused();
+        assert_eq!(front(queue), Some(lap + 2));
+        queue.leave();
+        assert!(push(queue, 9));
+        refused();
+        assert_eq!(pop_bulk(queue, 4).expect("pop"), [lap + 2, 9]);
+        refused();
+    }
 }
 
 #[test]

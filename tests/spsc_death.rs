@@ -6,11 +6,12 @@ mod support;
 use shmds::error::Error;
 use shmds::segment::Intent;
 use shmds::structures::Attachment;
-use shmds::structures::spsc::{Header, SpscQueue};
+use shmds::structures::spsc::{Header, SpscQueue, SpscView};
 use shmds::table::Table;
 use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 use support::step::{Stepped, pin_to_one_core};
 use support::{
@@ -221,5 +222,62 @@ fn hostile_positions_and_roles_are_a_status() {
             assert!(queue.len() <= CAPACITY);
         }
         assert!(corrupt > 1000, "{corrupt}");
+    });
+}
+
+/// Whether one end may be at `tail` while the other is at `head`, and how many elements
+/// there are then; the index has two bits.
+fn elements_between(head: u64, tail: u64) -> Option<u64> {
+    let (first, last) = (head % 4, tail % 4);
+    let laps = (tail / 4).wrapping_sub(head / 4) % (1 << 62);
+    let there = match laps {
+        0 => last.checked_sub(first)?,
+        1 => (last + CAPACITY).checked_sub(first)?,
+        _ => return None,
+    };
+    (first.max(last) < CAPACITY && there <= CAPACITY).then_some(there)
+}
+
+#[test]
+fn positions_that_no_queue_has_are_believed_by_neither_side() {
+    with_queue(0, |_, _, queue| {
+        assert!(push(queue, 1) && pop(queue) == Some(1)); // Both roles are ours.
+        // SAFETY: the view is what a handle begins with.
+        let view: &SpscView = unsafe { &*core::ptr::from_ref(queue).cast() };
+        // SAFETY: mapped as long as the roles are held; nobody changes the sides meanwhile.
+        let (head, tail) = unsafe { (&**view.consumer.own.get(), &**view.producer.own.get()) };
+        let near = (0..16).chain([1 << 32, 1 << 63, u64::MAX - 8, u64::MAX - 7, u64::MAX - 1]);
+        let pairs = near
+            .clone()
+            .flat_map(|head| near.clone().map(move |tail| (head, tail)));
+        let mut sound = 0;
+        // Met by who takes a role, and by who has it and looks at the other side.
+        for ((at_head, at_tail), anew) in pairs.flat_map(|pair| [(pair, false), (pair, true)]) {
+            let place = || {
+                head.position.store(at_head, SeqCst);
+                tail.position.store(at_tail, SeqCst);
+                if anew {
+                    queue.leave();
+                }
+            };
+            let expected = elements_between(at_head, at_tail);
+            let judge = |outcome: Result<u64, Error>, most: u64| match expected {
+                Some(_) => assert_eq!(outcome, Ok(most), "{at_head:#x} {at_tail:#x}"),
+                None => assert!(
+                    matches!(&outcome, Err(error @ Error::Corrupt { .. }) if error.to_string()
+                        == "\"q\": the position of an end of the queue makes no sense; the memory was damaged"),
+                    "{at_head:#x} {at_tail:#x}: {outcome:?}"
+                ),
+            };
+            let there = expected.unwrap_or(CAPACITY);
+            assert!(queue.len() <= CAPACITY);
+            place();
+            assert_eq!(queue.len(), there);
+            judge(push_bulk(queue, &[1, 2, 3, 4, 5]), CAPACITY - there);
+            place();
+            judge(pop_bulk(queue, 5).map(|values| values.len() as u64), there);
+            sound += u64::from(expected.is_some());
+        }
+        assert!(sound > 50, "{sound}");
     });
 }

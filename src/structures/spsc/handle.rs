@@ -254,6 +254,7 @@ impl SpscQueue {
         if self.holds(side) && self.ring.release(side) {
             return Ok(());
         }
+        self.open_segment()?;
         Err(Error::State {
             name: self.text(),
             rule: "nothing at its front was looked at; expected a front before each release",
