@@ -17,6 +17,7 @@ enum class Code : uint32_t {
   segment_create,
   segment_open,
   segment_open_or_create,
+  segment_open_read_only,
   segment_close,
   ref_count,
   info,
@@ -67,6 +68,9 @@ enum class Code : uint32_t {
   atomic_fetch_add,
   atomic_wait,
   atomic_notify,
+  wide_open_or_create,
+  wide_load,
+  wide_compare_exchange,
   // Object pool.
   pool_open_or_create,
   acquire,
@@ -77,6 +81,9 @@ enum class Code : uint32_t {
   disown,
   adopt,
   num_allocated,
+  acquire_token,
+  release_token,
+  release_at,
   // Ring buffer.
   ring_open_or_create,
   ring_push,
@@ -92,6 +99,8 @@ enum class Code : uint32_t {
   ring_push_wait,
   ring_pop_wait,
   ring_size,
+  ring_roles_open_or_create,
+  ring_leave,
   // For the harness itself.
   exit,
 };
@@ -155,6 +164,7 @@ struct Attachment {
   shmds_queue* queue;
   shmds_spsc_queue* spsc;
   shmds_atomic* atomic;
+  shmds_atomic* wide;
   shmds_object_pool* pool;
   shmds_ring_buffer* ring;
   size_t queue_elem;
@@ -163,6 +173,9 @@ struct Attachment {
   /// Objects of the pool, oldest first.
   uint32_t held[most_held];
   size_t held_count;
+  /// The same of those acquired with a token.
+  shmds_object_token tokens[most_held];
+  size_t token_count;
 };
 
 struct Actor {

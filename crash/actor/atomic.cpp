@@ -7,12 +7,34 @@ void on_atomic(Actor& actor, const Op& op, Outcome& outcome) {
   Attachment& at = *actor.at;
   shmds_atomic* atomic = at.atomic;
   uint64_t value = op.a;
+  using Wide = Element<2>;
+  alignas(16) Wide wide = Wide::of(op.a);
   switch (op.code) {
     case Code::atomic_open_or_create:
       outcome.status = watched(actor, [&] {
         return shmds_atomic_open_or_create(at.segment, "atomic", 8, &value, &at.atomic);
       });
       return;
+    case Code::wide_open_or_create:
+      outcome.status = watched(actor, [&] {
+        return shmds_atomic_open_or_create(at.segment, "wide", sizeof wide, &wide, &at.wide);
+      });
+      return;
+    case Code::wide_load:
+      outcome.status = watched(actor, [&] { return shmds_atomic_load_wide(at.wide, &wide); });
+      if (outcome.status == SHMDS_OK) wide.report(outcome, 0);
+      return;
+    case Code::wide_compare_exchange: {
+      const Wide desired = Wide::of(op.b);
+      Wide before{};
+      bool exchanged = false;
+      outcome.status = watched(actor, [&] {
+        return shmds_atomic_compare_exchange_wide(at.wide, &wide, &desired, &before, &exchanged);
+      });
+      outcome.count = exchanged;
+      if (outcome.status == SHMDS_OK) before.report(outcome, 0);
+      return;
+    }
     case Code::atomic_load:
       outcome.status = watched(actor, [&] { return shmds_atomic_load(atomic, &value); });
       break;

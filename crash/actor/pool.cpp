@@ -52,6 +52,30 @@ void on_pool(Actor& actor, const Op& op, Outcome& outcome) {
                        : shmds_object_pool_release(pool, handle);
       });
       return;
+    case Code::acquire_token: {
+      shmds_object_token token{};
+      outcome.status =
+          watched(actor, [&] { return shmds_object_pool_acquire_token(pool, &token); });
+      if (outcome.status != SHMDS_OK) return;
+      if (at.token_count < most_held) at.tokens[at.token_count++] = token;
+      outcome.count = 1;
+      outcome.values[0] = token.index;
+      return;
+    }
+    case Code::release_token: {
+      shmds_object_token token{SHMDS_INVALID_HANDLE, 0};
+      if (at.token_count > 0) {
+        token = at.tokens[0];
+        std::copy(at.tokens + 1, at.tokens + at.token_count--, at.tokens);
+      }
+      outcome.status =
+          watched(actor, [&] { return shmds_object_pool_release_token(pool, token); });
+      return;
+    }
+    case Code::release_at:
+      outcome.status = watched(
+          actor, [&] { return shmds_object_pool_release(pool, static_cast<uint32_t>(op.a)); });
+      return;
     case Code::acquire_batch:
       outcome.status = watched(actor, [&] {
         return shmds_object_pool_acquire_batch(pool, handles.data(), op.b, &count);

@@ -100,6 +100,16 @@ void on_ring(Actor& actor, const Op& op, Outcome& outcome) {
         return shmds_ring_buffer_open_or_create(at.segment, "ring", op.b, 8, op.a, 0, &at.ring);
       });
       return;
+    case Code::ring_roles_open_or_create:
+      at.ring_elem = op.b;
+      outcome.status = watched(actor, [&] {
+        return shmds_ring_buffer_open_or_create(at.segment, "ring", op.b, 8, op.a,
+                                                SHMDS_RING_BUFFER_ROLES, &at.ring);
+      });
+      return;
+    case Code::ring_leave:
+      outcome.status = watched(actor, [&] { return shmds_ring_buffer_leave(at.ring); });
+      return;
     case Code::ring_size:
       outcome.count = static_cast<uint32_t>(shmds_ring_buffer_size(at.ring));
       return;

@@ -52,6 +52,12 @@ void on_array(Actor& actor, const Op& op, Outcome& outcome) {
       outcome.status =
           watched(actor, [&] { return shmds_array_open(segment, name.text, 8, 0, 0, &array); });
       break;
+    case Code::array_check:
+      outcome.status = watched(actor, [&] {
+        const shmds_status status = shmds_array_open(segment, name.text, 8, 0, 0, &array);
+        return status == SHMDS_OK && !holds(array, op.b) ? torn : status;
+      });
+      break;
     default:
       outcome.status = shmds_array_open(segment, name.text, 8, 0, 0, &array);
       break;
@@ -59,7 +65,6 @@ void on_array(Actor& actor, const Op& op, Outcome& outcome) {
   if (outcome.status != SHMDS_OK) return;
   outcome.count = static_cast<uint32_t>(shmds_array_count(array));
   if (op.code == Code::array_fill) fill(array, op.b);
-  if (op.code == Code::array_check && !holds(array, op.b)) outcome.status = torn;
 }
 
 }  // namespace
@@ -87,6 +92,12 @@ void on_segment(Actor& actor, const Op& op, Outcome& outcome) {
       outcome.status = watched(actor, [&] {
         return shmds_segment_open_or_create(channel->name, &options, &at.segment);
       });
+      return;
+    case Code::segment_open_read_only:
+      if (at.segment) return;
+      options.flags = SHMDS_SEGMENT_READ_ONLY;
+      outcome.status =
+          watched(actor, [&] { return shmds_segment_open(channel->name, &options, &at.segment); });
       return;
     case Code::segment_open:
       if (at.segment) return;

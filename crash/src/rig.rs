@@ -371,6 +371,9 @@ impl<'a> Trial<'a> {
         self.prepare(Who::Second, &op)?;
         let reached = step::reach(self.process(Who::Second), at, &mut watch);
         self.note_pending(Who::Second, op, reached, at);
+        self.pending
+            .iter_mut()
+            .for_each(|pending| pending.died = true);
         self.process(Who::Second).kill();
         self.victims.retain(|victim| victim.0 != Who::Second);
         self.history.push(Event::Died(Who::Second));
@@ -409,6 +412,7 @@ impl<'a> Trial<'a> {
             op,
             unstarted: at == At::Instruction(0),
             returned: reached == Reached::End,
+            died: false,
         });
     }
 

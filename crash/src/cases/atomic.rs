@@ -44,6 +44,37 @@ fn scenario(operation: &'static str, victim: Op) -> Scenario {
     }
 }
 
+/// A word of 16 bytes, which only a comparison changes.
+fn wide(operation: &'static str, victim: Op) -> Scenario {
+    let open = op(Code::WideOpenOrCreate, 50, 0);
+    let exchange = |who, from, to| task(who, Code::WideCompareExchange, from, to);
+    let load = |who| task(who, Code::WideLoad, 0, 0);
+    // Whatever the victim has done, one of the exchanges finds what it expects.
+    let workload = |old: u64, first: u64| {
+        vec![
+            load(Who::A),
+            exchange(Who::B, 200, first),
+            exchange(Who::A, old, first),
+            load(Who::B),
+            exchange(Who::A, first, first + 1),
+            exchange(Who::B, first, first + 2),
+            load(Who::A),
+        ]
+    };
+    let mut scenario = scenario(operation, victim);
+    scenario.state = "16 bytes".into();
+    scenario.setup = attached(Some(open), &[Who::Victim]);
+    scenario.stopped = workload(50, 300);
+    scenario.resumed = workload(301, 500);
+    scenario.dead = workload(50, 600);
+    let mut recovered = vec![(Who::New, open), (Who::NewToo, open)];
+    recovered.extend([load(Who::New), load(Who::NewToo)]);
+    recovered.extend(workload(601, 900));
+    scenario.recovered = recovered;
+    scenario.model = Box::new(AtomicModel(50));
+    scenario
+}
+
 /// A survivor sleeps until the value is another one.
 fn with_sleeper(victim: Op) -> Scenario {
     let mut scenario = scenario("store, notify", victim);
@@ -75,6 +106,8 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("wait", op(Code::AtomicWait, 49, PATIENTLY)),
         with_sleeper(op(Code::AtomicNotify, 200, 0)),
         waiting(),
+        wide("load", op(Code::WideLoad, 0, 0)),
+        wide("compare_exchange", op(Code::WideCompareExchange, 50, 200)),
     ]
 }
 
@@ -84,5 +117,10 @@ pub fn pairs() -> Vec<Scenario> {
     setup.push(task(Who::A, Code::AtomicStore, 50, 0));
     pair.setup = setup;
     pair.second = Some(op(Code::AtomicExchange, 250, 0));
-    vec![pair]
+    let exchange = |to| op(Code::WideCompareExchange, 50, to);
+    let mut wide = wide("compare_exchange, twice", exchange(200));
+    let open = op(Code::WideOpenOrCreate, 50, 0);
+    wide.setup = attached(Some(open), &[Who::Victim, Who::Second]);
+    wide.second = Some(exchange(250));
+    vec![pair, wide]
 }

@@ -103,6 +103,79 @@ fn inheriting(operation: &'static str, victim: Op) -> Scenario {
     scenario
 }
 
+/// An object of which A and B have a say as well: number 2.
+fn disputed(operation: &'static str, state: &str, owner: Who, disowned: bool, op: Op) -> Scenario {
+    let dispute = |code| {
+        let by = |who| task(who, code, 2, 0);
+        vec![
+            by(Who::A),
+            by(Who::B),
+            task(Who::A, Code::NumAllocated, 0, 0),
+        ]
+    };
+    let mut setup = attached(Some(OPEN), &[Who::Victim]);
+    setup.push(task(owner, Code::AcquireBatch, 0, CAPACITY));
+    if disowned {
+        setup.push(task(owner, Code::Disown, 2, 0));
+    }
+    let mut scenario = scenario(operation, state, "library", setup, op);
+    scenario.stopped = dispute(Code::Adopt);
+    scenario.resumed = dispute(Code::Disown);
+    scenario.resumed.extend(dispute(Code::Adopt));
+    scenario.dead = scenario.resumed.clone();
+    scenario
+}
+
+/// With tokens, which are good for one acquisition.
+fn with_tokens() -> Vec<Scenario> {
+    let acquire = |count: u64| (0..count).map(|_| task(Who::Victim, Code::AcquireToken, 0, 0));
+    let scenario = |operation, state, before: Vec<Task>, code| {
+        let mut setup = attached(Some(OPEN), &[Who::Victim]);
+        setup.extend(before);
+        let mut scenario = scenario(operation, state, "library", setup, op(code, 0, 0));
+        let mut tokens = workload();
+        for who in [Who::A, Who::B, Who::B, Who::A] {
+            tokens.push(task(who, Code::AcquireToken, 0, 0));
+        }
+        for who in [Who::B, Who::B, Who::A, Who::A] {
+            tokens.push(task(who, Code::ReleaseToken, 0, 0));
+        }
+        scenario.stopped = tokens.clone();
+        scenario.resumed = tokens.clone();
+        scenario.dead = tokens;
+        scenario
+    };
+    let taken = |count| vec![task(Who::B, Code::AcquireBatch, 0, count)];
+    let mut one: Vec<Task> = acquire(1).collect();
+    one.extend(taken(1));
+    // Somebody else has released all, and acquired some of them again.
+    let mut stale: Vec<Task> = acquire(CAPACITY).collect();
+    stale.extend((0..CAPACITY).map(|index| task(Who::A, Code::ReleaseAt, index, 0)));
+    stale.extend(taken(CAPACITY - 1));
+    let mut all = Vec::new();
+    for (state, count) in [
+        ("all free", 0),
+        ("one left", CAPACITY - 1),
+        ("none left", CAPACITY),
+    ] {
+        let before = if count > 0 { taken(count) } else { Vec::new() };
+        all.push(scenario("acquire_token", state, before, Code::AcquireToken));
+    }
+    all.push(scenario(
+        "release_token",
+        "one held",
+        one,
+        Code::ReleaseToken,
+    ));
+    all.push(scenario(
+        "release_token",
+        "stale",
+        stale,
+        Code::ReleaseToken,
+    ));
+    all
+}
+
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = Vec::new();
     let acquire = op(Code::Acquire, 0, 0);
@@ -155,6 +228,18 @@ pub fn scenarios() -> Vec<Scenario> {
     ));
     all.push(inheriting("reclaim", op(Code::Reclaim, 0, 0)));
     all.push(inheriting("adopt", op(Code::Adopt, 2, 0)));
+    let disown = op(Code::Disown, 2, 0);
+    let adopt = op(Code::Adopt, 2, 0);
+    all.push(disputed("disown", "all held", Who::Victim, false, disown));
+    all.push(disputed("adopt", "disowned", Who::A, true, adopt));
+    all.push(disputed(
+        "adopt",
+        "owned by another one",
+        Who::A,
+        false,
+        adopt,
+    ));
+    all.extend(with_tokens());
     all
 }
 

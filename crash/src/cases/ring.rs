@@ -1,6 +1,6 @@
 //! The ring buffer.
 
-use super::{PATIENTLY, attached, op, task};
+use super::{PATIENTLY, attached, op, slots, task};
 use crate::model::RingModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -225,6 +225,121 @@ pub fn scenarios() -> Vec<Scenario> {
     );
     waiting.grain = Grain::Events;
     all.push(waiting);
+    all.extend(with_roles());
+    all
+}
+
+/// With enforced roles.
+const ROLES: Op = Op::new(Code::RingRolesOpenOrCreate, CAPACITY, 24);
+
+/// A does all that its side can; B tries the victim's side, and has it if the victim has not.
+fn beside_holder(side: Side, first: u64) -> Vec<Task> {
+    let (producer, consumer) = match side {
+        Side::Producer => (Who::B, Who::A),
+        _ => (Who::A, Who::B),
+    };
+    let mut tasks = produce(producer, first);
+    tasks.extend(consume(consumer));
+    tasks.push(task(producer, Code::RingPush, first + 30, 0));
+    tasks
+}
+
+/// The victim's role is the holder's, or was: who gave it up, or dies before the victim comes.
+fn scenario_with_roles(
+    operation: &'static str,
+    side: Side,
+    holder: Who,
+    path: &'static str,
+    victim: Op,
+) -> Scenario {
+    let mut scenario = scenario(operation, side, WRAP, 24, path, victim);
+    let (state, victims) = match holder {
+        Who::Victim => ("role held", [Who::Victim]),
+        Who::Second => ("role of a dead process", [Who::Second]),
+        _ => ("role not held", [Who::Victim]),
+    };
+    let mut setup = attached(Some(ROLES), &victims);
+    let (producer, consumer) = match side {
+        Side::Producer => (holder, Who::A),
+        _ => (Who::A, holder),
+    };
+    for value in 0..3 {
+        setup.push(task(producer, Code::RingPush, 10 + value, 0));
+        setup.push(task(consumer, Code::RingPop, 0, 0));
+    }
+    setup.push(task(producer, Code::RingPushBulk, 100, 2));
+    setup.push(task(Who::B, Code::RingLeave, 0, 0));
+    if holder == Who::Second {
+        setup[0].1.b = slots(&[Who::Victim]);
+        scenario.earlier = Some(match side {
+            Side::Producer => op(Code::RingOverwrite, 190, 0).inline(),
+            _ => op(Code::RingPop, 0, 0).inline(),
+        });
+        scenario.grain = Grain::Events;
+        scenario.arrival = vec![
+            task(Who::Victim, Code::SegmentOpen, 0, 0),
+            (Who::Victim, ROLES),
+        ];
+    }
+    scenario.state = state.into();
+    scenario.setup = setup;
+    scenario.stopped = beside_holder(side, 300);
+    scenario.resumed = beside_holder(side, 500);
+    scenario.dead = beside_holder(side, 600);
+    let leave = |who| task(who, Code::RingLeave, 0, 0);
+    let mut recovered = vec![(Who::New, ROLES), (Who::NewToo, ROLES)];
+    recovered.extend([leave(Who::A), leave(Who::B)]);
+    recovered.push(task(Who::New, Code::RingSize, 0, 0));
+    recovered.extend(both(Who::New, 900));
+    recovered.push(leave(Who::New));
+    recovered.extend(both(Who::NewToo, 950));
+    scenario.recovered = recovered;
+    scenario.model = Box::new(RingModel::with_roles(CAPACITY as usize));
+    scenario
+}
+
+fn with_roles() -> Vec<Scenario> {
+    use Side::{Consumer, Producer};
+    let mut all = Vec::new();
+    let mut add = |operation, side, holders: &[Who], victim| {
+        for &holder in holders {
+            for path in ["library", "inline"] {
+                all.push(scenario_with_roles(operation, side, holder, path, victim));
+            }
+        }
+    };
+    let holders = [Who::Victim, Who::B, Who::Second];
+    add("push", Producer, &holders, op(Code::RingPush, 200, 0));
+    add("pop", Consumer, &holders, op(Code::RingPop, 0, 0));
+    let overwrite = op(Code::RingOverwrite, 200, 0);
+    add("push_overwrite", Producer, &[Who::B], overwrite);
+    for (side, victim) in [
+        (Producer, Code::RingOverwriteBulk),
+        (Consumer, Code::RingClear),
+    ] {
+        let operation = if side == Producer {
+            "overwrite_bulk"
+        } else {
+            "clear"
+        };
+        let victim = op(victim, 200, if side == Producer { 3 } else { 0 });
+        all.push(scenario_with_roles(
+            operation,
+            side,
+            Who::B,
+            "library",
+            victim,
+        ));
+    }
+    for side in [Producer, Consumer] {
+        let leave = op(Code::RingLeave, 0, 0);
+        let mut leave = scenario_with_roles("leave", side, Who::Victim, "library", leave);
+        leave.state = match side {
+            Producer => "the producer".into(),
+            _ => "the consumer".into(),
+        };
+        all.push(leave);
+    }
     all
 }
 

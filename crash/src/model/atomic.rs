@@ -12,7 +12,7 @@ impl Model for AtomicModel {
     }
 
     fn effect(&mut self, _: Who, op: &Op, outcome: &mut Outcome) -> Effect {
-        if op.code <= Code::AtomicOpenOrCreate {
+        if op.code <= Code::AtomicOpenOrCreate || op.code == Code::WideOpenOrCreate {
             return Effect::Last;
         }
         let before = self.0;
@@ -33,7 +33,7 @@ impl Model for AtomicModel {
             Code::AtomicWait => outcome.values[0] = 0,
             Code::AtomicExchange => self.0 = op.a,
             Code::AtomicFetchAdd => self.0 = before.wrapping_add(op.a),
-            Code::AtomicCompareExchange if before == op.a => {
+            Code::AtomicCompareExchange | Code::WideCompareExchange if before == op.a => {
                 self.0 = op.b;
                 outcome.count = 1;
             }

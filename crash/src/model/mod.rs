@@ -124,6 +124,8 @@ pub struct Pending {
     pub unstarted: bool,
     /// It had returned.
     pub returned: bool,
+    /// It died there, before the next victim began.
+    pub died: bool,
 }
 
 /// Most effects that an operation has.
@@ -197,7 +199,10 @@ fn started(branch: Branch, victim: &Pending) -> Vec<Branch> {
                 ended,
                 bequeathed,
             });
-            let model = model.boxed();
+            let mut model = model.boxed();
+            if victim.died {
+                model.died(victim.who);
+            }
             ways.push(Branch { model, victims });
         }
         if ended {

@@ -17,6 +17,8 @@ pub struct PoolModel {
     hidden: Vec<Who>,
     /// What each one holds, oldest first.
     held: Vec<(Who, usize)>,
+    /// The same of those acquired with a token, and whether it is stale.
+    tokens: Vec<(Who, usize, bool)>,
     dead: Vec<Who>,
 }
 
@@ -26,6 +28,7 @@ impl PoolModel {
             objects: vec![Object::Free; capacity],
             hidden: Vec::new(),
             held: Vec::new(),
+            tokens: Vec::new(),
             dead: Vec::new(),
         }
     }
@@ -48,8 +51,28 @@ impl PoolModel {
         Some(self.held.remove(at).1)
     }
 
+    /// Frees an object; whether it was not free.
+    fn free_object(&mut self, object: usize) -> bool {
+        for token in self.tokens.iter_mut().filter(|token| token.1 == object) {
+            token.2 = true;
+        }
+        std::mem::replace(&mut self.objects[object], Object::Free) != Object::Free
+    }
+
+    /// Frees the object of somebody's oldest token, if it is not stale.
+    fn release_token(&mut self, who: Who) -> i32 {
+        let Some(at) = self.tokens.iter().position(|token| token.0 == who) else {
+            return E_ARGUMENT;
+        };
+        let (_, object, stale) = self.tokens.remove(at);
+        if stale || !self.free_object(object) {
+            return E_STATE;
+        }
+        OK
+    }
+
     /// Which objects an operation turned out to have acquired.
-    fn reveal(&mut self, who: Who, handles: &[u64]) -> Result<(), String> {
+    fn reveal(&mut self, who: Who, op: &Op, handles: &[u64]) -> Result<(), String> {
         for &handle in handles {
             let at = self.hidden.iter().position(|&owner| owner == who);
             let object = self.objects.get_mut(handle as usize);
@@ -57,7 +80,11 @@ impl PoolModel {
                 (Some(at), Some(object)) if *object == Object::Free => {
                     self.hidden.remove(at);
                     *object = Object::Of(who);
-                    self.held.push((who, handle as usize));
+                    if op.code == Code::AcquireToken {
+                        self.tokens.push((who, handle as usize, false));
+                    } else {
+                        self.held.push((who, handle as usize));
+                    }
                 }
                 _ => {
                     return Err(format!(
@@ -92,7 +119,7 @@ impl PoolModel {
         let dead = |object: &Object| matches!(*object, Object::Of(owner) if self.is_dead(owner));
         match self.objects.iter().position(dead) {
             Some(at) => {
-                self.objects[at] = Object::Free;
+                self.free_object(at);
                 true
             }
             None => false,
@@ -108,8 +135,9 @@ impl Model for PoolModel {
     fn effect(&mut self, who: Who, op: &Op, outcome: &mut Outcome) -> Effect {
         let done = u64::from(outcome.count);
         match op.code {
-            Code::Acquire | Code::AcquireBatch => {
-                let wanted = if op.code == Code::Acquire { 1 } else { op.b };
+            Code::Acquire | Code::AcquireToken | Code::AcquireBatch => {
+                let batch = op.code == Code::AcquireBatch;
+                let wanted = if batch { op.b } else { 1 };
                 if done < wanted && self.free() > 0 {
                     self.hidden.push(who);
                     outcome.count += 1;
@@ -124,13 +152,19 @@ impl Model for PoolModel {
                 }
             }
             Code::Release => match self.give(who) {
-                Some(object) => self.objects[object] = Object::Free,
+                Some(object) if self.free_object(object) => {}
+                Some(_) => outcome.status = E_STATE,
                 None => outcome.status = E_ARGUMENT,
             },
+            Code::ReleaseToken => outcome.status = self.release_token(who),
+            Code::ReleaseAt => {
+                if !self.free_object(op.a as usize) {
+                    outcome.status = E_STATE;
+                }
+            }
             Code::ReleaseBatch => {
                 if let (true, Some(object)) = (done < op.b, self.give(who)) {
-                    self.objects[object] = Object::Free;
-                    outcome.count += 1;
+                    outcome.count += u32::from(self.free_object(object));
                     return Effect::More;
                 }
             }
@@ -149,6 +183,7 @@ impl Model for PoolModel {
     fn died(&mut self, who: Who) {
         self.dead.push(who);
         self.held.retain(|held| held.0 != who);
+        self.tokens.retain(|token| token.0 != who);
     }
 
     fn ended(
@@ -168,8 +203,8 @@ impl Model for PoolModel {
             return Err(format!("{who:?} {}: {seen}; expected {told}", name(op)));
         }
         match op.code {
-            Code::Acquire | Code::AcquireBatch => {
-                self.reveal(who, &seen.values[..seen.count as usize])
+            Code::Acquire | Code::AcquireToken | Code::AcquireBatch => {
+                self.reveal(who, op, &seen.values[..seen.count as usize])
             }
             _ => Ok(()),
         }

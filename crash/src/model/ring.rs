@@ -1,7 +1,7 @@
 //! The newest elements of a stream.
 
 use super::{Effect, Model, finish, name};
-use crate::op::{Code, EMPTY, FULL, OK, Op, Outcome, Who};
+use crate::op::{Code, E_ROLE, EMPTY, FULL, OK, Op, Outcome, Who};
 
 /// The status of a call that has looked, or decided, and not moved anything yet.
 const LOOKED: i32 = i32::MIN;
@@ -19,6 +19,8 @@ pub struct RingModel {
     decided: usize,
     /// How many elements somebody who stands still, or died, may have been writing over.
     disturbed: usize,
+    /// Who is the producer and the consumer, where only they may act.
+    roles: Option<[Option<Who>; 2]>,
 }
 
 fn produces(code: Code) -> bool {
@@ -59,6 +61,42 @@ impl RingModel {
             consumed: 0,
             decided: 0,
             disturbed: 0,
+            roles: None,
+        }
+    }
+
+    /// One with enforced roles.
+    pub fn with_roles(capacity: usize) -> Self {
+        Self {
+            roles: Some([None; 2]),
+            ..Self::new(capacity)
+        }
+    }
+
+    /// Takes the role that an operation needs; how that ends, unless somebody may just go on.
+    fn enter(&mut self, who: Who, code: Code, outcome: &mut Outcome) -> Option<Effect> {
+        let [producer, consumer] = self.roles.as_mut()?;
+        let role = match code {
+            code if produces(code) => producer,
+            code if consumes(code) => consumer,
+            _ => return None,
+        };
+        match *role {
+            None => {
+                *role = Some(who);
+                Some(Effect::More)
+            }
+            Some(holder) if holder == who => None,
+            Some(_) => {
+                outcome.status = E_ROLE;
+                Some(Effect::Last)
+            }
+        }
+    }
+
+    fn forget(&mut self, who: Who) {
+        for role in self.roles.iter_mut().flatten() {
+            *role = role.filter(|&holder| holder != who);
         }
     }
 
@@ -171,8 +209,15 @@ impl Model for RingModel {
         Box::new(self.clone())
     }
 
-    fn effect(&mut self, _: Who, op: &Op, outcome: &mut Outcome) -> Effect {
+    fn effect(&mut self, who: Who, op: &Op, outcome: &mut Outcome) -> Effect {
+        if let Some(effect) = self.enter(who, op.code, outcome) {
+            return effect;
+        }
         match op.code {
+            Code::RingLeave => {
+                self.forget(who);
+                Effect::Last
+            }
             Code::RingOverwrite | Code::RingOverwriteBulk => self.overwrite(op, outcome),
             code if produces(code) => self.push(op, outcome),
             code if consumes(code) => self.consume(op, outcome),
@@ -191,6 +236,10 @@ impl Model for RingModel {
             }
             _ => Effect::Last,
         }
+    }
+
+    fn died(&mut self, who: Who) {
+        self.forget(who);
     }
 
     fn stopped(&mut self, op: Option<&Op>) {
