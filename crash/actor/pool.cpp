@@ -68,8 +68,7 @@ void on_pool(Actor& actor, const Op& op, Outcome& outcome) {
         token = at.tokens[0];
         std::copy(at.tokens + 1, at.tokens + at.token_count--, at.tokens);
       }
-      outcome.status =
-          watched(actor, [&] { return shmds_object_pool_release_token(pool, token); });
+      outcome.status = watched(actor, [&] { return shmds_object_pool_release_token(pool, token); });
       return;
     }
     case Code::release_at:

@@ -220,9 +220,9 @@ impl Course<'_> {
         if self.options.pairs {
             self.try_pairs();
         } else if self.scenario.earlier.is_some() {
-            self.try_after(&points);
+            self.try_after(&points, survey);
         } else {
-            self.try_each(&points, |rig, scenario, at, mode| {
+            self.try_each(None, &points, |rig, scenario, at, mode| {
                 rig.point(scenario, Some(survey), at, mode)
             });
         }
@@ -237,9 +237,11 @@ impl Course<'_> {
         self.tally.violations >= if self.options.brief { 1 } else { MOST_TOLD }
     }
 
-    /// Tries each of some points in each mode; whether there were enough violations.
+    /// Tries each of some points in each mode, after a death where there is one; whether there were
+    /// enough violations.
     fn try_each(
         &mut self,
+        death: Option<At>,
         points: &[At],
         attempt: impl Fn(&mut Rig, &Scenario, At, Mode) -> Result<Reached, Violation>,
     ) -> bool {
@@ -250,7 +252,8 @@ impl Course<'_> {
                 let result = believe(self.options.tries, attempt).map(drop);
                 self.tally.kills += u64::from(mode != Mode::Stop);
                 self.tally.stops += u64::from(mode != Mode::Kill);
-                if self.note(mode, &[at], result) {
+                let at: Vec<At> = death.into_iter().chain([at]).collect();
+                if self.note(mode, &at, result) {
                     return true;
                 }
             }
@@ -286,13 +289,14 @@ impl Course<'_> {
 
     /// All points of an operation that comes after a death, for each point of that one. Of those
     /// that only a full run tries, each after one of the deaths, in turn.
-    fn try_after(&mut self, deaths: &[At]) {
+    fn try_after(&mut self, deaths: &[At], of_death: &Survey) {
         let grain = self.scenario.grain;
         for (turn, &death) in deaths.iter().enumerate() {
+            let death = (death, Some(of_death));
             let survey = match self.rig.survey(self.scenario, Some(death)) {
                 Ok(survey) => survey,
                 Err(violation) => {
-                    self.note(self.modes[0], &[death], Err(violation));
+                    self.note(self.modes[0], &[death.0], Err(violation));
                     return;
                 }
             };
@@ -303,8 +307,8 @@ impl Course<'_> {
                 all.extend(more.iter().skip(turn).step_by(deaths.len()));
             }
             self.tally.kills += (all.len() * self.modes.len()) as u64;
-            let enough = self.try_each(&all, |rig, scenario, at, mode| {
-                rig.after(scenario, Some(&survey), [death, at], mode)
+            let enough = self.try_each(Some(death.0), &all, |rig, scenario, at, mode| {
+                rig.after(scenario, Some(&survey), death, at, mode)
             });
             if enough {
                 return;
@@ -472,7 +476,7 @@ pub fn one(id: &str, mode: Mode, at: &[At]) -> bool {
     let result = match *at {
         [at] => rig.point(&scenario, None, at, mode),
         [first, second] if scenario.earlier.is_some() => {
-            rig.after(&scenario, None, [first, second], mode)
+            rig.after(&scenario, None, (first, None), second, mode)
         }
         [first, second] => rig.pair(&scenario, [first, second], mode),
         _ => {

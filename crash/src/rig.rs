@@ -60,6 +60,10 @@ pub struct Measured {
     pub elsewhere: u64,
 }
 
+/// Where somebody dies before the victim comes, and what is known of the operation, to be there
+/// sooner.
+pub type Death<'a> = (At, Option<&'a Survey>);
+
 /// Why a point could not be tried, or what went wrong there.
 pub struct Violation {
     pub what: String,
@@ -107,7 +111,7 @@ impl Rig {
     pub fn survey(
         &mut self,
         scenario: &Scenario,
-        earlier: Option<At>,
+        earlier: Option<Death>,
     ) -> Result<Survey, Violation> {
         let mut watch = Watch::new(&self.name);
         let thorough = scenario.grain == Grain::Events;
@@ -117,8 +121,8 @@ impl Rig {
             _ => (Who::Victim, scenario.op),
         };
         let mut result = Ok(());
-        if let Some(at) = earlier {
-            result = trial.die_earlier(at);
+        if let Some(death) = earlier {
+            result = trial.die_earlier(death);
         }
         let result = result.and_then(|()| trial.prepare(who, &op));
         let survey = result.map(|()| step::survey(trial.process(who), &mut watch, thorough));
@@ -176,15 +180,16 @@ impl Rig {
         &mut self,
         scenario: &Scenario,
         survey: Option<&Survey>,
-        at: [At; 2],
+        death: Death,
+        at: At,
         mode: Mode,
     ) -> Result<Reached, Violation> {
         // Where the other one died makes a difference to nothing that is audited.
         self.learn_baseline(scenario)?;
         let mut trial = Trial::new(self, scenario);
         let result = trial
-            .die_earlier(at[0])
-            .and_then(|()| trial.run(survey, &[(Who::Victim, scenario.op, at[1])], mode));
+            .die_earlier(death)
+            .and_then(|()| trial.run(survey, &[(Who::Victim, scenario.op, at)], mode));
         let result = result.map_err(|what| trial.violation(what));
         trial.end();
         result
@@ -363,13 +368,12 @@ impl<'a> Trial<'a> {
     }
 
     /// Another process dies before the victim comes.
-    fn die_earlier(&mut self, at: At) -> Result<(), String> {
+    fn die_earlier(&mut self, (at, survey): Death) -> Result<(), String> {
         let Some(op) = self.scenario.earlier else {
             return Ok(());
         };
-        let mut watch = Watch::new(&self.rig.name);
         self.prepare(Who::Second, &op)?;
-        let reached = step::reach(self.process(Who::Second), at, &mut watch);
+        let reached = self.reach(Who::Second, survey, at);
         self.note_pending(Who::Second, op, reached, at);
         self.pending
             .iter_mut()
@@ -384,7 +388,7 @@ impl<'a> Trial<'a> {
     fn undisturbed(&mut self) -> Result<Vec<Outcome>, String> {
         let scenario = self.scenario;
         if scenario.earlier.is_some() {
-            self.die_earlier(At::End)?;
+            self.die_earlier((At::End, None))?;
         }
         let mut ends = vec![(Who::Victim, scenario.op)];
         if let Some(second) = scenario.second {
@@ -406,6 +410,18 @@ impl<'a> Trial<'a> {
         self.audit()
     }
 
+    /// Brings a victim to a point of its operation.
+    fn reach(&mut self, who: Who, survey: Option<&Survey>, at: At) -> Reached {
+        let mut watch = Watch::new(&self.rig.name);
+        let process = self.process(who);
+        let Some(survey) = survey else {
+            return step::reach(process, at, &mut watch);
+        };
+        let (reached, expected) = survey.reach(process, at, &mut watch);
+        self.rig.measured.elsewhere += u64::from(!expected);
+        reached
+    }
+
     fn note_pending(&mut self, who: Who, op: Op, reached: Reached, at: At) {
         self.pending.push(Pending {
             who,
@@ -424,18 +440,10 @@ impl<'a> Trial<'a> {
         mode: Mode,
     ) -> Result<Reached, String> {
         let scenario = self.scenario;
-        let mut watch = Watch::new(&self.rig.name);
         let mut reached = Reached::Inside;
         for &(who, op, at) in victims {
             self.prepare(who, &op)?;
-            reached = match survey {
-                Some(survey) => {
-                    let (reached, expected) = survey.reach(self.process(who), at, &mut watch);
-                    self.rig.measured.elsewhere += u64::from(!expected);
-                    reached
-                }
-                None => step::reach(self.process(who), at, &mut watch),
-            };
+            reached = self.reach(who, survey, at);
             if reached == Reached::Asleep && mode != Mode::Kill {
                 step::stop_sleeper(self.process(who));
             }

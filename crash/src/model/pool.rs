@@ -157,11 +157,7 @@ impl Model for PoolModel {
                 None => outcome.status = E_ARGUMENT,
             },
             Code::ReleaseToken => outcome.status = self.release_token(who),
-            Code::ReleaseAt => {
-                if !self.free_object(op.a as usize) {
-                    outcome.status = E_STATE;
-                }
-            }
+            Code::ReleaseAt if !self.free_object(op.a as usize) => outcome.status = E_STATE,
             Code::ReleaseBatch => {
                 if let (true, Some(object)) = (done < op.b, self.give(who)) {
                     outcome.count += u32::from(self.free_object(object));
