@@ -198,21 +198,23 @@ inline __attribute__((always_inline)) auto watched(Actor& actor, Call call) {
   return result;
 }
 
-/// An element: its first word says the others.
+/// An element: its first word says the others. Of a large one all but the last stay 0, so that
+/// copying it does not change the segment with every word.
 template <size_t Words>
 struct Element {
+  static constexpr size_t step = Words > 64 ? Words - 1 : 1;
   uint64_t words[Words];
 
   static Element of(uint64_t value) {
-    Element element;
-    for (size_t index = 0; index < Words; ++index) {
+    Element element{};
+    for (size_t index = 0; index < Words; index += step) {
       element.words[index] = value * (2 * index + 1);
     }
     return element;
   }
 
   bool whole() const {
-    for (size_t index = 1; index < Words; ++index) {
+    for (size_t index = step; index < Words; index += step) {
       if (words[index] != words[0] * (2 * index + 1)) return false;
     }
     return true;
@@ -233,6 +235,8 @@ inline __attribute__((always_inline)) void with_words(size_t elem_size, Use use)
       return use(std::integral_constant<size_t, 1>{});
     case 24:
       return use(std::integral_constant<size_t, 3>{});
+    case 16384:
+      return use(std::integral_constant<size_t, 2048>{});
     default:
       return use(std::integral_constant<size_t, 8>{});
   }

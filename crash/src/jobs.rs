@@ -26,6 +26,13 @@ fn is_job() -> bool {
 static JOBS: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
 
 extern "C" fn clean_up(_: libc::c_int) {
+    end_jobs();
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(130) };
+}
+
+/// Kills what jobs there are, and removes their segments.
+fn end_jobs() {
     crate::rig::remove(&segment_name(0));
     if let Ok(jobs) = JOBS.try_lock() {
         for (job, &pid) in jobs.iter().enumerate() {
@@ -37,8 +44,17 @@ extern "C" fn clean_up(_: libc::c_int) {
             crate::rig::remove(&segment_name(job));
         }
     }
-    // SAFETY: ends the process.
-    unsafe { libc::_exit(130) };
+}
+
+/// Leaves nothing behind if this process fails, as it does when nobody reads its output any more.
+struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            end_jobs();
+        }
+    }
 }
 
 /// Has jobs killed and segments removed when this process is told to end.
@@ -116,6 +132,7 @@ pub fn run(
         known.clone_from(&pids);
     }
     clean_up_on_signals();
+    let _guard = Guard;
     // SAFETY: our own ends.
     let input = unsafe {
         libc::close(pipe[1]);

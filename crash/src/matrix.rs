@@ -151,7 +151,7 @@ fn scenarios(options: &Options) -> Vec<Scenario> {
 /// The points of a scenario, at such a grain.
 fn points(grain: Grain, survey: &Survey, options: &Options) -> Vec<At> {
     let all: Vec<At> = match grain {
-        Grain::Instructions => (0..=survey.instructions).map(At::Instruction).collect(),
+        Grain::Instructions => survey.each(),
         Grain::Events => survey.events.clone(),
     };
     let last = all.len().saturating_sub(1);
@@ -380,7 +380,7 @@ pub fn run(options: &Options) -> bool {
 /// A line of the table.
 fn print_cells(names: [&str; 4], numbers: [&dyn Display; 7]) {
     let [structure, operation, state, path] = names;
-    print!("{structure:<11} {operation:<26} {state:<24} {path:<8}");
+    print!("{structure:<11} {operation:<26} {state:<30} {path:<8}");
     for number in numbers {
         print!(" {number:>10}");
     }

@@ -326,6 +326,20 @@ impl Survey {
         self.before.push(self.instructions);
     }
 
+    /// A point at each instruction. One that repeats itself, to copy bytes, is interrupted twice.
+    pub fn each(&self) -> Vec<At> {
+        let repeats = |at: usize| {
+            at >= 2
+                && self.addresses[at - 2..=at]
+                    .windows(2)
+                    .all(|two| two[0] == two[1])
+        };
+        (0..self.addresses.len())
+            .filter(|&at| !repeats(at))
+            .map(|at| At::Instruction(at as u64))
+            .collect()
+    }
+
     fn find_landmarks(&mut self) {
         let mut seen = HashSet::new();
         let mut last = 0;

@@ -1,6 +1,6 @@
 //! The atomic: one instruction does it, and nothing may be left around it.
 
-use super::{PATIENTLY, attached, op, task};
+use super::{PATIENTLY, attached, op, read_only, task};
 use crate::model::AtomicModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -106,7 +106,9 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("wait", op(Code::AtomicWait, 49, PATIENTLY)),
         with_sleeper(op(Code::AtomicNotify, 200, 0)),
         waiting(),
+        read_only(scenario("load", op(Code::AtomicLoad, 0, 0))),
         wide("load", op(Code::WideLoad, 0, 0)),
+        read_only(wide("load", op(Code::WideLoad, 0, 0))),
         wide("compare_exchange", op(Code::WideCompareExchange, 50, 200)),
     ]
 }

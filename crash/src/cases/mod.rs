@@ -50,6 +50,17 @@ fn slots(victims: &[Who]) -> u64 {
     3 + victims.len() as u64
 }
 
+/// The same with a victim that can only read.
+fn read_only(mut scenario: Scenario) -> Scenario {
+    for (who, op) in &mut scenario.setup {
+        if *who == Who::Victim && op.code == Code::SegmentOpen {
+            op.code = Code::SegmentOpenReadOnly;
+        }
+    }
+    scenario.state.push_str(", read-only");
+    scenario
+}
+
 /// A makes the segment; B and the victims attach; each opens the structure with `open`.
 fn attached(open: Option<Op>, victims: &[Who]) -> Vec<Task> {
     let mut tasks = vec![task(Who::A, Code::SegmentCreate, SIZE, slots(victims))];

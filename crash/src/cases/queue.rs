@@ -165,6 +165,16 @@ fn waiting(operation: &'static str, state: State, victim: Op) -> Scenario {
     scenario
 }
 
+/// Elements so large that there are only four lanes, each taken for one operation.
+const LARGE: u64 = 16 << 10;
+
+fn scarce(operation: &'static str, state: State, path: &'static str, victim: Op) -> Scenario {
+    let mut scenario = scenario(operation, state, LARGE, path, victim);
+    scenario.setup[0].1.a = CAPACITY * LARGE;
+    scenario.grain = Grain::Events;
+    scenario
+}
+
 /// A scenario in which a survivor sleeps until an element comes.
 fn with_sleeper(path: &'static str, victim: Op) -> Scenario {
     let mut scenario = scenario("enqueue, a consumer asleep", EMPTY, 8, path, victim);
@@ -211,6 +221,15 @@ pub fn scenarios() -> Vec<Scenario> {
     for path in ["library", "inline"] {
         all.push(with_sleeper(path, enqueue));
     }
+    for path in ["library", "inline"] {
+        for state in [LAST_PLACE, FULL, WRAP] {
+            all.push(scarce("enqueue", state, path, enqueue));
+            all.push(scarce("dequeue", state, path, dequeue));
+        }
+    }
+    all.push(scarce("take, done", WRAP, "library", op(Code::Take, 0, 0)));
+    let publish = op(Code::Publish, 200, 0);
+    all.push(scarce("reserve, publish", ONE, "library", publish));
     let victim = op(Code::EnqueueWait, 200, PATIENTLY);
     all.push(waiting("enqueue_wait", FULL, victim));
     let victim = op(Code::DequeueWait, 0, PATIENTLY);

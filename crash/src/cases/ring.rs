@@ -1,6 +1,6 @@
 //! The ring buffer.
 
-use super::{PATIENTLY, attached, op, slots, task};
+use super::{PATIENTLY, attached, op, read_only, slots, task};
 use crate::model::RingModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -226,6 +226,13 @@ pub fn scenarios() -> Vec<Scenario> {
     waiting.grain = Grain::Events;
     all.push(waiting);
     all.extend(with_roles());
+    for state in [FULL, WRAP] {
+        let reading = |operation, victim| {
+            read_only(scenario(operation, Neither, state, 24, "library", victim))
+        };
+        all.push(reading("observe", op(Code::RingObserve, 0, 6)));
+        all.push(reading("get_last_n", op(Code::RingLast, 0, 3)));
+    }
     all
 }
 

@@ -1,6 +1,6 @@
 //! The segment itself, and its table.
 
-use super::{SIZE, attached, op, slots, task};
+use super::{SIZE, attached, op, read_only, slots, task};
 use crate::model::{QueueModel, SegmentModel, SpscModel};
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -120,10 +120,10 @@ fn found() -> Vec<Scenario> {
 }
 
 /// Attaching, which nobody waits for.
-fn attach() -> Scenario {
+fn attach(code: Code) -> Scenario {
     let mut setup = with_arrays(&[]);
     setup[0] = task(Who::A, Code::SegmentCreate, SIZE, slots(&[Who::Victim]));
-    let mut scenario = scenario("open", "arrays in it", setup, op(Code::SegmentOpen, 0, 0));
+    let mut scenario = scenario("open", "arrays in it", setup, op(code, 0, 0));
     scenario.may_wait = false;
     scenario
 }
@@ -251,7 +251,8 @@ fn recover() -> Vec<Scenario> {
 
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = found();
-    all.push(attach());
+    all.push(attach(Code::SegmentOpen));
+    all.push(read_only(attach(Code::SegmentOpenReadOnly)));
     all.push(detach(
         QUEUE,
         &[
@@ -271,6 +272,19 @@ pub fn scenarios() -> Vec<Scenario> {
         find.grain = Grain::Instructions;
         all.push(find);
     }
+    for (operation, victim) in [
+        ("find", op(Code::Find, KEPT, 0)),
+        ("open and read an array", op(Code::ArrayCheck, KEPT, 77)),
+    ] {
+        let mut reading = scenario(operation, "there", arrays(), victim);
+        reading.grain = Grain::Instructions;
+        reading.may_wait = false;
+        all.push(read_only(reading));
+    }
+    let close = op(Code::SegmentClose, 0, 0);
+    let mut close = scenario("close", "arrays in it", arrays(), close);
+    close.may_wait = false;
+    all.push(read_only(close));
     all.push(scenario(
         "create an array",
         "a new name",

@@ -148,8 +148,10 @@ impl Model for SegmentModel {
     fn effect(&mut self, who: Who, op: &Op, outcome: &mut Outcome) -> Effect {
         match op.code {
             Code::SegmentCreate | Code::SegmentOpenOrCreate => self.exists = true,
-            Code::SegmentOpen if !self.exists => outcome.status = E_NOT_FOUND,
-            Code::SegmentOpen => {}
+            Code::SegmentOpen | Code::SegmentOpenReadOnly if !self.exists => {
+                outcome.status = E_NOT_FOUND;
+            }
+            Code::SegmentOpen | Code::SegmentOpenReadOnly => {}
             code if creates_structure(code) => {
                 if !self.has_structure {
                     self.has_structure = true;
