@@ -94,6 +94,38 @@ static void processes_that_mix_them_pass_every_element_once(void) {
   OK(shmds_segment_close(segment));
 }
 
+/* The hint points back at where this thread was last, as one does that was stored late; but others,
+ * or this thread in another way, were there since. */
+static void what_was_foreseen_is_not_taken_for_true(void) {
+  const char* name = check_name("foreseen");
+  static const size_t capacities[] = {3, 4, 1000};
+  size_t c;
+  for (c = 0; c < LENGTH(capacities); c++) {
+    shmds_segment* segment = check_create_sized(name, 16384);
+    shmds_queue* queue = NULL;
+    shmds_queue_ends* ends = NULL;
+    uint64_t late = 0, value = 0, n = 0, out = 0;
+    OK(shmds_queue_create(segment, "queue", sizeof value, 0, capacities[c], &queue));
+    ends = SHMDS_VIEW_OF(shmds_queue_view, queue)->parts.ends;
+    while (n < 5 * capacities[c]) {
+      CHECK(put(queue, n++, 0) == SHMDS_OK);
+      late = __atomic_load_n(&ends->tail, __ATOMIC_RELAXED);
+      CHECK(put(queue, n++, 1) == SHMDS_OK);
+      __atomic_store_n(&ends->tail, late, __ATOMIC_RELAXED);
+      CHECK(put(queue, n++, 0) == SHMDS_OK);
+      CHECK(shmds_queue_size(queue) == 3);
+      CHECK(get(queue, &value, 0) == SHMDS_OK && value == out++);
+      late = __atomic_load_n(&ends->head, __ATOMIC_RELAXED);
+      CHECK(get(queue, &value, 1) == SHMDS_OK && value == out++);
+      __atomic_store_n(&ends->head, late, __ATOMIC_RELAXED);
+      CHECK(get(queue, &value, 0) == SHMDS_OK && value == out++);
+      CHECK(get(queue, &value, 0) == SHMDS_EMPTY);
+    }
+    OK(shmds_segment_close(segment));
+    OK(shmds_unlink(name));
+  }
+}
+
 /* What several threads do at once, each for a short life. */
 typedef struct {
   shmds_queue* queues[10];
@@ -376,6 +408,7 @@ static void an_spsc_queue_between_processes_keeps_the_order(void) {
 int main(void) {
   RUN(both_ways_agree_on_order_full_and_empty);
   RUN(processes_that_mix_them_pass_every_element_once);
+  RUN(what_was_foreseen_is_not_taken_for_true);
   RUN(threads_that_come_and_go_use_each_others_lanes);
   RUN(a_thread_that_ends_may_still_use_a_queue);
   RUN(null_is_refused_in_line_too);

@@ -446,14 +446,35 @@ SHMDS_INLINE shmds_status shmds_ring_buffer_pop_bulk_inline(shmds_ring_buffer* r
 #endif
 /** @endcond */
 
+/** What a thread saw at the position behind the one of its last operation on a side. It may have
+ * changed since, and is good for nothing but to be expected by a compare-and-swap. */
+typedef struct shmds_queue_foresight {
+  /** The position, as in a hint. */
+  uint64_t at;
+  /** The ring word there. */
+  uint64_t word;
+} shmds_queue_foresight;
+
+/** At a position that does not exist, what nobody exchanges. */
+static const shmds_queue_foresight shmds_queue_nothing_foreseen
+    __attribute__((unused)) = {UINT64_MAX, 0};
+
+/** What the thread remembers of one queue. */
+typedef struct shmds_queue_memo {
+  /** Its own lane, and where the queue's parts are. */
+  shmds_queue_pass pass;
+  /** Of the tail, and of the head. */
+  shmds_queue_foresight foreseen[2];
+} shmds_queue_memo;
+
 /** What the thread remembers of queues: all it uses, in places that the handles' addresses tell,
  * and a copy of one that it uses often. That one lies at an address of its own: an operation waits
  * for little else than one load after the other, and this way it waits for none from the handle. */
 typedef struct shmds_queue_memory {
   /** Of the queue used often. */
-  shmds_queue_pass often;
+  shmds_queue_memo often;
   /** Of all queues used, each in its place. */
-  shmds_queue_pass all[SHMDS_QUEUE_PLACES];
+  shmds_queue_memo all[SHMDS_QUEUE_PLACES];
   /** Operations on others than the one used often. */
   uint64_t others;
 } shmds_queue_memory;
@@ -462,42 +483,57 @@ typedef struct shmds_queue_memory {
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
     __attribute__((unused, aligned(SHMDS_QUEUE_STRIDE)));
 
-/** Exchanges slot s at the first look, or changes nothing: side 0 is the tail, where full words
- * come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done. */
-SHMDS_INLINE uint64_t shmds_queue_exchange_inline(const shmds_queue_parts* parts, uint64_t* record,
-                                                  uint64_t* hint, uint64_t side, uint64_t s) {
-  /* Acquire: pairs with the Release below; the words before the hint are seen as passed. */
-  const uint64_t at = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
+/** Exchanges slot s at once, or changes nothing: side 0 is the tail, where full words come to be,
+ * side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
+ *
+ * What the thread saw after its last operation is mostly still there: where the hint says that
+ * nobody was here since, the word is not looked at again. The processor would wait for it, as it
+ * waits for the hint, and the compare-and-swap looks anyway. */
+SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64_t* hint,
+                                                  uint64_t side, uint64_t s) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_foresight* own = &memo->foreseen[side];
+  shmds_queue_foresight* other = &memo->foreseen[1 - side];
   const uint64_t unit = parts->unit;
-  const uint64_t index = at & (2 * unit - 1);
-  const uint64_t lap = at - index;
-  uint64_t* cell = parts->words + index;
-  uint64_t next = at + 1;
-  uint64_t word = 0;
-  uint64_t j = 0;
-  if (SHMDS_UNLIKELY(index >= parts->last_index)) {
-    if (index > parts->last_index) {
+  /* Acquire: pairs with the Release below; the words before the hint are seen as passed. */
+  const uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
+  uint64_t at = own->at;
+  uint64_t index = at & (2 * unit - 1);
+  uint64_t expected = own->word;
+  uint64_t desired = 0;
+  uint64_t next = 0;
+  /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
+  uint64_t j = expected - (at - index) - (side != 0 ? unit : 0);
+  if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
+    at = hinted;
+    index = at & (2 * unit - 1);
+    if (SHMDS_UNLIKELY(index > parts->last_index)) {
       return UINT64_MAX;
     }
-    next = lap + 2 * unit;
-  }
-  word = __atomic_load_n(cell, __ATOMIC_SEQ_CST);
-  /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
-  j = word - lap - (side != 0 ? unit : 0);
-  if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
-    return UINT64_MAX;
+    expected = __atomic_load_n(parts->words + index, __ATOMIC_SEQ_CST);
+    j = expected - (at - index) - (side != 0 ? unit : 0);
+    if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
+      return UINT64_MAX;
+    }
   }
   /* Say which two slots are in play before either can change hands. */
-  __atomic_store_n(record, UINT64_C(1) << 62 | j << 31 | s, __ATOMIC_RELEASE);
+  __atomic_store_n(memo->pass.record, UINT64_C(1) << 62 | j << 31 | s, __ATOMIC_RELEASE);
   /* The linearisation point; it publishes the payload. */
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &word, word - j + s + unit, false,
+  desired = expected - j + s + unit;
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(parts->words + index, &expected, desired, false,
                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
-    __atomic_store_n(record, s, __ATOMIC_RELEASE);
+    __atomic_store_n(memo->pass.record, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
-  __atomic_store_n(record, j, __ATOMIC_RELEASE);
+  __atomic_store_n(memo->pass.record, j, __ATOMIC_RELEASE);
+  next = SHMDS_LIKELY(index != parts->last_index) ? at + 1 : at - index + 2 * unit;
   /* Never ahead of the truth: this position is passed, and all before it were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
+  if (other->at == at) {
+    other->word = desired;
+  }
+  own->at = next;
+  own->word = __atomic_load_n(parts->words + (next & (2 * unit - 1)), __ATOMIC_SEQ_CST);
   return j;
 }
 
@@ -512,18 +548,17 @@ SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_w
 }
 
 /** Enqueues with a pass that stands, if that can be done in line. */
-SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, const shmds_queue_pass* pass,
+SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, shmds_queue_memo* memo,
                                                   const void* element, size_t elem_size) {
-  const shmds_queue_parts* parts = &pass->parts;
-  uint64_t* record = pass->record;
+  const shmds_queue_parts* parts = &memo->pass.parts;
   /* At rest, a lane's record is the number of its spare slot. */
-  const uint64_t spare = __atomic_load_n(record, __ATOMIC_RELAXED);
+  const uint64_t spare = __atomic_load_n(memo->pass.record, __ATOMIC_RELAXED);
   if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
     return false;
   }
   /* The payload first, while the slot is this lane's alone. */
   shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
-  if (SHMDS_UNLIKELY(shmds_queue_exchange_inline(parts, record, &parts->ends->tail, 0, spare) ==
+  if (SHMDS_UNLIKELY(shmds_queue_exchange_inline(memo, &parts->ends->tail, 0, spare) ==
                      UINT64_MAX)) {
     return false;
   }
@@ -532,16 +567,15 @@ SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, const shmd
 }
 
 /** Dequeues with a pass that stands, if that can be done in line. */
-SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, const shmds_queue_pass* pass,
+SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, shmds_queue_memo* memo,
                                                   void* element, size_t elem_size) {
-  const shmds_queue_parts* parts = &pass->parts;
-  uint64_t* record = pass->record;
-  const uint64_t spare = __atomic_load_n(record, __ATOMIC_RELAXED);
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  const uint64_t spare = __atomic_load_n(memo->pass.record, __ATOMIC_RELAXED);
   uint64_t slot = 0;
   if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
     return false;
   }
-  slot = shmds_queue_exchange_inline(parts, record, &parts->ends->head, 1, spare);
+  slot = shmds_queue_exchange_inline(memo, &parts->ends->head, 1, spare);
   if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
     return false;
   }
@@ -569,37 +603,41 @@ SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
  */
 SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void* element,
                                                  size_t elem_size) {
-  const shmds_queue_pass* pass = &shmds_queue_thread_memory.often;
-  return SHMDS_LIKELY(pass->key == shmds_queue_key_inline(queue)) &&
-         shmds_queue_enqueue_with_inline(queue, pass, element, elem_size);
+  shmds_queue_memo* often = &shmds_queue_thread_memory.often;
+  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
+         shmds_queue_enqueue_with_inline(queue, often, element, elem_size);
 }
 
 /** Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`. */
 SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* element,
                                                  size_t elem_size) {
-  const shmds_queue_pass* pass = &shmds_queue_thread_memory.often;
-  return SHMDS_LIKELY(pass->key == shmds_queue_key_inline(queue)) &&
-         shmds_queue_dequeue_with_inline(queue, pass, element, elem_size);
+  shmds_queue_memo* often = &shmds_queue_thread_memory.often;
+  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
+         shmds_queue_dequeue_with_inline(queue, often, element, elem_size);
 }
 
-/** The thread's pass for a queue that is not the one used often; NULL if it has no lane of its own
- * now, or if the queue is the one used often. */
-SHMDS_INLINE const shmds_queue_pass* shmds_queue_other_pass_inline(shmds_queue* queue) {
+/** What the thread remembers of a queue that is not the one used often; NULL if it has no lane of
+ * its own now, or if the queue is the one used often. */
+SHMDS_INLINE shmds_queue_memo* shmds_queue_other_inline(shmds_queue* queue) {
   shmds_queue_memory* memory = &shmds_queue_thread_memory;
   const uint64_t key = shmds_queue_key_inline(queue);
   const uintptr_t place = SHMDS_ADDRESS_OF(queue) / SHMDS_QUEUE_STRIDE % SHMDS_QUEUE_PLACES;
-  shmds_queue_pass* pass = &memory->all[place];
-  if (memory->often.key == key) {
+  shmds_queue_memo* other = &memory->all[place];
+  if (memory->often.pass.key == key) {
     return NULL;
   }
-  if (SHMDS_UNLIKELY(pass->key != key) && !shmds_queue_own_lane(queue, pass)) {
-    return NULL;
+  if (SHMDS_UNLIKELY(other->pass.key != key)) {
+    other->foreseen[0] = shmds_queue_nothing_foreseen;
+    other->foreseen[1] = shmds_queue_nothing_foreseen;
+    if (!shmds_queue_own_lane(queue, &other->pass)) {
+      return NULL;
+    }
   }
   /* Now and then: whichever comes then is probably used often. */
   if (SHMDS_UNLIKELY(memory->others++ % 32 == 0)) {
-    memory->often = *pass;
+    memory->often = *other;
   }
-  return pass;
+  return other;
 }
 
 /**
@@ -609,8 +647,8 @@ SHMDS_INLINE const shmds_queue_pass* shmds_queue_other_pass_inline(shmds_queue* 
 SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queue,
                                                                const void* element,
                                                                size_t elem_size) {
-  const shmds_queue_pass* pass = shmds_queue_other_pass_inline(queue);
-  if (pass && shmds_queue_enqueue_with_inline(queue, pass, element, elem_size)) {
+  shmds_queue_memo* other = shmds_queue_other_inline(queue);
+  if (other && shmds_queue_enqueue_with_inline(queue, other, element, elem_size)) {
     return SHMDS_OK;
   }
   return shmds_queue_enqueue(queue, element);
@@ -619,8 +657,8 @@ SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queu
 /** Like `shmds_queue_enqueue_otherwise_inline`, for `shmds_queue_dequeue`. */
 SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queue, void* element,
                                                                size_t elem_size) {
-  const shmds_queue_pass* pass = shmds_queue_other_pass_inline(queue);
-  if (pass && shmds_queue_dequeue_with_inline(queue, pass, element, elem_size)) {
+  shmds_queue_memo* other = shmds_queue_other_inline(queue);
+  if (other && shmds_queue_dequeue_with_inline(queue, other, element, elem_size)) {
     return SHMDS_OK;
   }
   return shmds_queue_dequeue(queue, element);

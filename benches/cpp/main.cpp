@@ -12,13 +12,17 @@
 
 namespace {
 
-// Nanoseconds of a compare-and-swap that succeeds, on a line that nobody else uses.
+// Nanoseconds of a compare-and-swap that succeeds, on a line that nobody else uses; and, if asked,
+// of a plain store to another line before it, which it has to wait for.
+template <bool Stored>
 double bare_cas(std::uint64_t count) {
   alignas(64) static std::uint64_t line = 0;
+  alignas(64) static std::uint64_t other = 0;
   std::uint64_t value = __atomic_load_n(&line, __ATOMIC_RELAXED);
   const std::uint64_t begin = now_ns();
   for (std::uint64_t i = 0; i < count; i++) {
     std::uint64_t expected = value;
+    if (Stored) __atomic_store_n(&other, value, __ATOMIC_RELEASE);
     if (!__atomic_compare_exchange_n(&line, &expected, value + 1, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST)) {
       broken("a compare-and-swap failed");
@@ -38,7 +42,9 @@ class Commands {
       out << "compiler " << compiler() << " boost " << BOOST_LIB_VERSION << " library "
           << SHMDS_VERSION_MAJOR << '.' << SHMDS_VERSION_MINOR << '.' << SHMDS_VERSION_PATCH;
     } else if (command == "cas") {
-      out << "ns " << bare_cas(number(line));
+      out << "ns " << bare_cas<false>(number(line));
+    } else if (command == "stored-cas") {
+      out << "ns " << bare_cas<true>(number(line));
     } else if (command == "open") {
       open(line);
     } else if (command == "pair") {

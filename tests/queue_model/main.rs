@@ -12,6 +12,11 @@
 //! on the lane, or restores the dead owner and tries again. Heirs die too. What only
 //! one process can see happens together with its next step.
 //!
+//! Processes with foresight do as the code in line does: after an operation they load the
+//! word at the position behind it, and when their next operation on that side finds the
+//! hint there, they exchange what they saw then, however long ago, without another look.
+//! Operations on the other side keep that up to date, unless they go through the library.
+//!
 //! Memory is sequentially consistent, capacities are up to 3, positions do not wrap,
 //! and hints are never foreign bytes, so neither `resync` nor the later strides of
 //! `seek` occur.
@@ -25,7 +30,7 @@
 //! - recovery leaves a lane with the slot that it owns, and nobody uses another one;
 //! - once all living processes are at rest, the lane of every dead one can be recovered.
 //!
-//! Four deliberate faults show that the checks bite.
+//! Deliberate faults show that the checks bite.
 
 mod explore;
 mod operation;
@@ -50,6 +55,13 @@ enum Operation {
 }
 use Operation::{Dequeue, Enqueue};
 
+impl Operation {
+    /// Its place in what a process has foreseen.
+    fn side(self) -> usize {
+        usize::from(self == Dequeue)
+    }
+}
+
 /// A mistake in the protocol.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -62,6 +74,22 @@ enum Fault {
     SightingBeforeRecord,
     /// Neighbours are not looked at again after the scan.
     NeighboursNotCheckedAgain,
+    /// Lanes that own each other's slots among them are not told.
+    CirclesNotTold,
+    /// The lanes of a circle are told although others are bound to it.
+    CirclesNotCounted,
+    /// What is foreseen is exchanged whatever it is.
+    ForesightNotChecked,
+}
+
+/// What processes remember of the words that they saw behind their last positions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Foresight {
+    None,
+    /// What the side itself saw, while operations on the other side go by another way,
+    OfOneSide,
+    /// or with what the other side put there.
+    OfBothSides,
 }
 
 /// What is explored.
@@ -72,6 +100,7 @@ struct Model {
     heirs: &'static [&'static [Operation]],
     /// How many processes die at most.
     deaths: u8,
+    foresight: Foresight,
     fault: Fault,
 }
 
@@ -175,8 +204,14 @@ enum Next {
         j: u8,
         element: u8,
     },
-    /// Store the hint.
+    /// Store the hint,
     Advance {
+        at: u8,
+        j: u8,
+        element: u8,
+    },
+    /// and look where the next operation will be.
+    Foresee {
         at: u8,
         j: u8,
         element: u8,
@@ -200,6 +235,9 @@ struct Process {
     spare: u8,
     /// How many of its operations are done.
     done: u8,
+    /// The position behind the last one that it enqueued at, and dequeued at, and the word
+    /// that it saw there.
+    foreseen: [Option<(u8, Word)>; 2],
 }
 
 /// A process that has done nothing.
@@ -208,6 +246,7 @@ const FRESH: Process = Process {
     lane: None,
     spare: 0,
     done: 0,
+    foreseen: [None; 2],
 };
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -253,41 +292,46 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// The sound protocol: no rule is broken in any state.
-fn holds(
+/// Workers and heirs that make no mistakes and foresee nothing.
+fn model(
     capacity: usize,
     workers: &'static [&'static [Operation]],
     heirs: &'static [&'static [Operation]],
     deaths: u8,
-) {
-    let model = Model {
+) -> Model {
+    Model {
         capacity,
         workers,
         heirs,
         deaths,
+        foresight: Foresight::None,
         fault: Fault::None,
-    };
-    let start = std::time::Instant::now();
-    let states = model.explore().unwrap_or_else(|broken| panic!("{broken}"));
-    println!("{states} states in {:?}", start.elapsed());
+    }
 }
 
-/// A fault: some state breaks a rule, which the complaint names.
-fn is_caught(
-    fault: Fault,
-    workers: &'static [&'static [Operation]],
-    heirs: &'static [&'static [Operation]],
-    deaths: u8,
-    rule: &str,
-) {
-    let model = Model {
-        capacity: 1,
-        workers,
-        heirs,
-        deaths,
+/// No rule is broken in any state, whatever is foreseen.
+fn holds(sound: Model) {
+    for foresight in [
+        Foresight::None,
+        Foresight::OfOneSide,
+        Foresight::OfBothSides,
+    ] {
+        let start = std::time::Instant::now();
+        let states = Model { foresight, ..sound }.explore();
+        let states = states.unwrap_or_else(|broken| panic!("{broken}"));
+        let time = start.elapsed();
+        println!("{states} states, foresight {foresight:?}, in {time:?}");
+    }
+}
+
+/// Some state breaks a rule, which the complaint names.
+fn is_caught(fault: Fault, foresight: Foresight, sound: Model, rule: &str) {
+    let broken = Model {
+        foresight,
         fault,
+        ..sound
     };
-    match model.explore() {
+    match broken.explore() {
         Ok(states) => panic!("{states} states, and nothing amiss"),
         Err(broken) => assert!(broken.complaint.contains(rule), "{broken}"),
     }
@@ -300,65 +344,88 @@ const DE: &[Operation] = &[Dequeue, Enqueue];
 const EDE: &[Operation] = &[Enqueue, Dequeue, Enqueue];
 const EED: &[Operation] = &[Enqueue, Enqueue, Dequeue];
 const DDE: &[Operation] = &[Dequeue, Dequeue, Enqueue];
+const EDDE: &[Operation] = &[Enqueue, Dequeue, Dequeue, Enqueue];
 
 #[test]
 fn two_processes_share_one_element_and_two_die() {
-    holds(1, &[EDE, DE], &[ED, D], 2);
+    holds(model(1, &[EDE, DE], &[ED, D], 2));
 }
 
 #[test]
 fn two_processes_share_two_elements_and_two_die() {
-    holds(2, &[EED, DDE], &[D, D], 2);
+    holds(model(2, &[EED, DDE], &[D, D], 2));
 }
 
 #[test]
 fn three_processes_share_one_element_and_one_dies() {
-    holds(1, &[ED, DE, E], &[D], 1);
+    holds(model(1, &[ED, DE, E], &[D], 1));
 }
 
 #[test]
 fn three_processes_share_two_elements_and_one_dies() {
-    holds(2, &[ED, DE, E], &[D], 1);
+    holds(model(2, &[ED, DE, E], &[D], 1));
 }
 
 #[test]
 fn three_processes_die_on_one_element() {
-    holds(1, &[E, D, E], &[D], 3);
+    holds(model(1, &[E, D, E], &[D], 3));
 }
 
 #[test]
 fn a_search_halves_what_is_left_of_three_elements() {
-    holds(3, &[EED, DDE], &[ED], 1);
+    holds(model(3, &[EED, DDE], &[ED], 1));
+}
+
+#[test]
+fn the_dead_own_what_each_was_about_to_take() {
+    holds(model(2, &[EDDE, E], &[D], 2));
 }
 
 #[test]
 fn a_record_after_the_exchange_is_caught() {
-    is_caught(Fault::RecordAfterExchange, &[E, D], &[D], 1, "does not own");
+    let model = model(1, &[E, D], &[D], 1);
+    let fault = Fault::RecordAfterExchange;
+    is_caught(fault, Foresight::None, model, "does not own");
 }
 
 #[test]
 fn a_hint_before_the_exchange_is_caught() {
-    is_caught(
-        Fault::HintBeforeExchange,
-        &[E, ED],
-        &[],
-        0,
-        "ahead of the truth",
-    );
+    let model = model(1, &[E, ED], &[], 0);
+    let fault = Fault::HintBeforeExchange;
+    is_caught(fault, Foresight::None, model, "ahead of the truth");
 }
 
 #[test]
 fn a_sighting_before_the_record_is_caught() {
-    is_caught(Fault::SightingBeforeRecord, &[ED, D], &[D], 1, "but owns");
+    let model = model(1, &[ED, D], &[D], 1);
+    let fault = Fault::SightingBeforeRecord;
+    is_caught(fault, Foresight::None, model, "but owns");
 }
 
 #[test]
 fn neighbours_not_checked_again_are_caught() {
-    is_caught(
-        Fault::NeighboursNotCheckedAgain,
-        &[E, DE],
-        &[D, D],
-        2,
-        "both seen elsewhere",
-    );
+    let model = model(1, &[E, DE], &[D, D], 2);
+    let fault = Fault::NeighboursNotCheckedAgain;
+    is_caught(fault, Foresight::None, model, "both seen elsewhere");
+}
+
+#[test]
+fn a_circle_that_is_not_told_is_caught() {
+    let model = model(2, &[EDDE, E], &[D], 2);
+    let fault = Fault::CirclesNotTold;
+    is_caught(fault, Foresight::OfOneSide, model, "cannot be recovered");
+}
+
+#[test]
+fn a_circle_that_is_not_counted_is_caught() {
+    let model = model(1, &[ED, DE, E], &[D], 1);
+    let fault = Fault::CirclesNotCounted;
+    is_caught(fault, Foresight::OfOneSide, model, "but owns");
+}
+
+#[test]
+fn foresight_of_what_is_not_exchangeable_is_caught() {
+    let model = model(2, &[EED, DDE], &[], 0);
+    let fault = Fault::ForesightNotChecked;
+    is_caught(fault, Foresight::OfOneSide, model, "full words");
 }

@@ -124,10 +124,16 @@ impl Model {
             }
             Dequeue => state.head,
         };
+        let operation = self.operation(state, process);
         state.processes[process].spare = spare;
-        state.processes[process].next = Next::Look {
-            at,
-            contending: false,
+        state.processes[process].next = match state.processes[process].foreseen[operation.side()] {
+            Some((behind, seen)) if behind == at && self.is_exchangeable(operation, seen, at) => {
+                self.intend(at, seen)
+            }
+            _ => Next::Look {
+                at,
+                contending: false,
+            },
         };
         Ok(())
     }
@@ -141,6 +147,11 @@ impl Model {
         };
         state.processes[process].next = next;
         Ok(())
+    }
+
+    /// Whether something foreseen may be tried.
+    fn is_exchangeable(&self, operation: Operation, foreseen: Word, at: u8) -> bool {
+        self.fault == Fault::ForesightNotChecked || self.ahead(operation, foreseen, at) == 0
     }
 
     /// How far a word is ahead of what an operation exchanges at a position.
@@ -218,6 +229,15 @@ impl Model {
                     stage: seen.stage + 1,
                     slot: s,
                 };
+                let other = &mut state.processes[process].foreseen[1 - operation.side()];
+                match other {
+                    Some((behind, foreseen))
+                        if *behind == at && self.foresight == Foresight::OfBothSides =>
+                    {
+                        *foreseen = *word;
+                    }
+                    _ => {}
+                }
                 state.owned[lane] = seen.slot;
                 let element = self.linearise(state, operation, at, s)?;
                 Next::Settle {
@@ -238,6 +258,15 @@ impl Model {
             }
             Next::Advance { at, j, element } => {
                 state.hint(operation, at + 1);
+                match operation {
+                    _ if self.foresight != Foresight::None => Next::Foresee { at, j, element },
+                    Enqueue => state.finish(process),
+                    Dequeue => Next::Read { j, element },
+                }
+            }
+            Next::Foresee { at, j, element } => {
+                let word = state.words[self.index(at + 1)];
+                state.processes[process].foreseen[operation.side()] = Some((at + 1, word));
                 match operation {
                     Enqueue => state.finish(process),
                     Dequeue => Next::Read { j, element },

@@ -87,7 +87,7 @@ impl Model {
                 go(inquest, self.once_more(&inquest, lane + 1))
             }
             Inquiry::Verdict => {
-                let Some(left) = inquest.verdict()? else {
+                let Some(left) = inquest.verdict(state, self.fault)? else {
                     return go(inquest, Inquiry::GiveBack);
                 };
                 check(left == state.owned[own], || {
@@ -128,7 +128,7 @@ impl Model {
 impl Inquest {
     /// The slot that the lane is left with, if that can be told. Dead neighbours that
     /// can be told are sightings of the slots that they are left with.
-    pub(super) fn verdict(mut self) -> Checked<Option<u8>> {
+    fn verdict(mut self, state: &mut State, fault: Fault) -> Checked<Option<u8>> {
         let told = |sighted: u8, s: u8, j: u8| match (sighted >> s & 1, sighted >> j & 1) {
             (0, 0) => Ok(None),
             (1, 0) => Ok(Some(j)),
@@ -151,7 +151,61 @@ impl Inquest {
         }
         match self.record {
             Record::Idle(spare) => Ok(Some(spare)),
-            Record::InOperation { s, j } => told(self.sighted, s, j),
+            Record::InOperation { s, j } => match told(self.sighted, s, j)? {
+                None if fault != Fault::CirclesNotTold => Ok(self.share(state, s, j, fault)),
+                told => Ok(told),
+            },
+        }
+    }
+
+    /// The slot that a lane in operation {s, j} is left with, if it and dead neighbours own as
+    /// many slots together as they are. Which of them owns which is then decided here.
+    fn share(&self, state: &mut State, s: u8, j: u8, fault: Fault) -> Option<u8> {
+        let (slots, others) = self.reach(1 << s | 1 << j);
+        let closed = slots.count_ones() as usize == others.len() + 1;
+        if !closed && fault != Fault::CirclesNotCounted {
+            return None;
+        }
+        let (slots, others) = self.reach(1 << s);
+        let left = match slots.count_ones() as usize == others.len() + 1 {
+            true => s,
+            false => j,
+        };
+        self.decide(state, left);
+        Some(left)
+    }
+
+    /// The slots that dead neighbours can own if some of them own those in `slots`, and these
+    /// neighbours, in the order in which one leads to the other.
+    fn reach(&self, mut slots: u8) -> (u8, Vec<(usize, u8)>) {
+        let doubts = (0..).zip(self.doubts);
+        let mut rest: Vec<_> = doubts
+            .filter_map(|(lane, doubt)| Some((lane, doubt?)))
+            .map(|(lane, doubt)| (lane, 1u8 << doubt.s | 1 << doubt.j))
+            .collect();
+        let mut reached = Vec::new();
+        while let Some(at) = rest.iter().position(|&(_, ends)| ends & slots != 0) {
+            let (lane, ends) = rest.swap_remove(at);
+            slots |= ends;
+            reached.push((lane, ends));
+        }
+        (slots, reached)
+    }
+
+    /// Makes it true that the lane is left with this slot, and the others with what follows
+    /// from that; if the truth so far is that they own the same slots.
+    fn decide(&self, state: &mut State, left: u8) {
+        let mut shares = vec![(usize::from(self.lane), 1 << left)];
+        let mut taken = 1u8 << left;
+        for (lane, ends) in self.reach(taken).1 {
+            shares.push((lane, ends & !taken));
+            taken |= ends;
+        }
+        let owned = shares.iter().map(|&(lane, _)| 1u8 << state.owned[lane]);
+        if owned.fold(0, |all, slot| all | slot) == taken {
+            for (lane, share) in shares {
+                state.owned[lane] = share.trailing_zeros() as u8;
+            }
         }
     }
 }

@@ -5,12 +5,15 @@
 //! neither get nor give away a slot again. So one *sighting* of either of them
 //! elsewhere, at any later time, proves for good that the lane owns the other.
 //!
-//! When all lanes but dead and idle ones are left, every dead lane can be told: if
-//! some could not, each would own what the next one in a circle is missing; but a
-//! lane obtains what its neighbour misses only after that neighbour saw it in the
-//! ring or put it there, so each would have acted after the one before it, all round.
+//! When all lanes but dead and idle ones are left, every dead lane can be told. Of those
+//! that no sighting tells, each owns a slot in question among them, and nobody else owns
+//! one: so they are as many as those slots. And if they are as many, they own those
+//! together, whatever living lanes are about to do, and which of them gets which makes no
+//! difference to anybody: a payload slot is as good as another. (Lanes get there when one
+//! of them acts on a word that it saw long before, as the code in line does.)
 
-use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::Ordering::{Acquire, Release, SeqCst};
+use core::sync::atomic::fence;
 
 use super::Corrupt;
 use super::layout::{Lane, Record};
@@ -34,6 +37,39 @@ impl Doubt<'_> {
         // Acquire: who saw the effects of a new owner, saw the owner change before.
         self.lane.record.load(Acquire) == self.record && self.lane.owner.load(Acquire) == self.owner
     }
+}
+
+/// How many slots dead lanes can own if some of them own those in `slots`, by one of a
+/// lane's two leading to the other; and how many lanes that takes.
+fn reach(mut slots: Vec<u64>, doubts: &[Doubt<'_>]) -> (usize, usize) {
+    let mut rest: Vec<_> = doubts.iter().map(|doubt| [doubt.s, doubt.j]).collect();
+    let mut lanes = 0;
+    while let Some(at) = rest
+        .iter()
+        .position(|ends| ends.iter().any(|slot| slots.contains(slot)))
+    {
+        lanes += 1;
+        for slot in rest.swap_remove(at) {
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+    }
+    (slots.len(), lanes)
+}
+
+/// The slot that a lane in operation {s, j} is left with, if it and some of the lanes in
+/// doubt own as many slots together as they are.
+fn share(s: u64, j: u64, doubts: &[Doubt<'_>]) -> Option<u64> {
+    let mut own = vec![s, j];
+    own.dedup();
+    let (slots, others) = reach(own, doubts);
+    if slots != others + 1 {
+        return None;
+    }
+    // If the lane takes s, the lanes that this leads to have to do with the other slots there.
+    let (slots, others) = reach(vec![s], doubts);
+    Some(if slots == others + 1 { s } else { j })
 }
 
 /// The slots in question in ascending order, each with whether it was sighted.
@@ -80,13 +116,17 @@ impl Ring {
     /// for this lane's last user, and nobody else recovers or claims this lane
     /// meanwhile; other lanes may be used, or recovered by others. An owner word must
     /// change between the recovery of a lane and its next use. Nothing is written but
-    /// this lane's record, once and last: whoever dies in here has changed nothing.
+    /// this lane's record, once and last: whoever dies in here has changed nothing. While
+    /// it is in here, nobody else takes the owner word for a dead owner's.
     pub fn recover_lane(
         &self,
         lane: usize,
         is_dead: &dyn Fn(u64) -> bool,
     ) -> Result<bool, Corrupt> {
         let lane = self.lanes.get(lane).ok_or(Corrupt::Lane)?;
+        // Of two that recover lanes which share slots, one sees at least that the other's lane
+        // has a living owner: both stored theirs before this, and look at the other's after it.
+        fence(SeqCst);
         // Load the records in doubt before scanning: what was sighted earlier might
         // have been on its way to the dead lane. Acquire pairs with the Release of the
         // record: a word that the dead lane took a slot from no longer shows that slot.
@@ -126,7 +166,8 @@ impl Ring {
         let verdict = if Fault::GuessedSlot.is_planted() {
             Some(s)
         } else {
-            sightings.verdict(s, j)?
+            let told = sightings.verdict(s, j)?;
+            told.or_else(|| share(s, j, &doubts))
         };
         let Some(left) = verdict else {
             return Ok(false);

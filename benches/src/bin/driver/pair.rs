@@ -21,11 +21,13 @@ const OURS: [&str; 12] = [
 const PEERS: [&str; 2] = ["array-queue", "rtrb"];
 
 /// What is compared with what, and what the ratio should be.
-const ROWS: [(&str, &str, Target); 18] = [
+const ROWS: [(&str, &str, Target); 20] = [
     ("queue", "cas", AtMost(2.5)),
     ("queue", "boost-queue", AtMost(0.55)),
     ("queue", "array-queue", AtMost(1.0)),
+    ("queue", "stored-cas", Target::None),
     ("queue", "floor-loads", Target::None),
+    ("stored-cas", "cas", Target::None),
     ("floor", "cas", Target::None),
     ("floor-loads", "cas", Target::None),
     ("floor-loads", "array-queue", Target::None),
@@ -87,6 +89,8 @@ fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
     for _ in 0..rounds {
         let (ours, peers) = (&mut bench.ours[ours], &mut bench.peers);
         figures.add("cas", ours.number(&format!("cas {count}"), "ns")?);
+        let stored = ours.number(&format!("stored-cas {count}"), "ns")?;
+        figures.add("stored-cas", 2.0 * stored);
         for kind in OURS {
             figures.add(kind, pair(ours, kind, size, count)?);
         }
@@ -98,7 +102,8 @@ fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
     bench.report.section(
         &format!("A push and a pop by one thread, {size} bytes, {compiler}"),
         "Nanoseconds for both. `cas` is a compare-and-swap that succeeds, on a line of its own; \
-         `peer-cas` the same in the Rust program. `queue` and `spsc` are shm_queue and \
+         `peer-cas` the same in the Rust program; `stored-cas` two of them, each after one plain \
+         store to another line, as no queue can do without. `queue` and `spsc` are shm_queue and \
          shm_spsc_queue through the C++ wrapper, with an element to fill or, `optional`, one \
          returned; `inline` is shmds_inline.h; `call` the functions of the shared library. `floor` \
          copies the payload, makes the two compare-and-swaps, and stores what shm_queue stores; \

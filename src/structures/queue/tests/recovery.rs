@@ -122,6 +122,57 @@ fn three_dead_lanes_are_told_apart_from_either_end() {
 }
 
 #[test]
+fn lanes_that_own_their_slots_together_are_told_in_any_order() {
+    // Slots 2 to 5 are in nobody's word: each {s, j} names two of those that the lanes own.
+    let graves: [&[(u64, u64)]; 4] = [
+        &[(2, 3), (3, 2)],
+        &[(2, 3), (2, 3)],
+        &[(2, 3), (3, 4), (4, 2)],
+        &[(2, 3), (4, 3), (4, 2)],
+    ];
+    for grave in graves {
+        for first in 0..grave.len() {
+            let queue = queue();
+            for (lane, &(s, j)) in grave.iter().enumerate() {
+                die_in(&queue, lane, s, j);
+            }
+            let lanes = || (0..grave.len()).cycle().skip(first).take(grave.len());
+            // While one of them lives, nothing is known about the others.
+            let owner = lanes().last().unwrap() as u64 + 1;
+            let last_lives = |other| other != owner;
+            assert_eq!(queue.ring.recover_lane(first, &last_lives), Ok(false));
+            for lane in lanes() {
+                assert_eq!(queue.ring.recover_lane(lane, &all_are_dead), Ok(true));
+            }
+            queue.assert_slots_conserved();
+        }
+    }
+}
+
+#[test]
+fn a_lane_aside_of_those_that_own_their_slots_together_is_left_with_the_other_one() {
+    for (s, j) in [(2, 3), (3, 2)] {
+        let queue = queue();
+        die_in(&queue, 0, s, j);
+        die_in(&queue, 1, 3, 4);
+        die_in(&queue, 2, 4, 3);
+        assert_eq!(queue.ring.recover_lane(0, &all_are_dead), Ok(true));
+        assert_eq!(queue.record(0), Record::Idle(2));
+    }
+}
+
+#[test]
+fn a_lane_that_expected_the_slot_it_had_keeps_it() {
+    let queue = queue();
+    die_in(&queue, 0, 2, 2);
+    die_in(&queue, 1, 3, 2);
+    assert_eq!(queue.ring.recover_lane(1, &all_are_dead), Ok(true));
+    assert_eq!(queue.record(1), Record::Idle(3));
+    assert_eq!(queue.ring.recover_lane(0, &all_are_dead), Ok(true));
+    queue.assert_slots_conserved();
+}
+
+#[test]
 fn a_neighbour_recovered_and_reused_meanwhile_is_no_evidence() {
     // As above; but while lane 0 is being recovered somebody recovers dead lane 1,
     // whose new owner moves both slots on. Whatever comes out must be true.
