@@ -19,11 +19,16 @@ static const obtain both_create[] = {shmds_queue_create, shmds_queue_open_or_cre
     CHECK(out_ == UNTOUCHED);                                                              \
   } while (0)
 
-static uint32_t entries_used(const shmds_segment* segment) {
+static shmds_segment_info info_of(const shmds_segment* segment) {
   shmds_segment_info info;
+  memset(&info, 0, sizeof info);
   info.struct_size = sizeof info;
   OK(shmds_segment_get_info(segment, &info));
-  return info.entries_used;
+  return info;
+}
+
+static uint32_t entries_used(const shmds_segment* segment) {
+  return info_of(segment).entries_used;
 }
 
 struct message {
@@ -152,24 +157,35 @@ static void bad_parameters_are_refused_and_change_nothing(void) {
   size_t i, j;
   for (i = 0; i < LENGTH(all_obtain); i++) {
     REFUSES(SHMDS_E_NAME_EMPTY, NULL, all_obtain[i], segment, "", 4, 0, 1);
-    REFUSES(SHMDS_E_ELEMENT_SIZE, "bad-queue", all_obtain[i], segment, "bad-queue", 0, 0, 1);
+    REFUSES(SHMDS_E_ELEMENT_SIZE, "\"bad-queue\": element size 0; expected at least 1",
+            all_obtain[i], segment, "bad-queue", 0, 0, 1);
     for (j = 0; j < LENGTH(alignments); j++) {
-      REFUSES(SHMDS_E_ALIGNMENT, "bad-queue", all_obtain[i], segment, "bad-queue", 8192,
-              alignments[j], 1);
+      char sentence[128];
+      snprintf(sentence, sizeof sentence, "\"bad-queue\": alignment %zu; expected a power of two",
+               alignments[j]);
+      REFUSES(SHMDS_E_ALIGNMENT, sentence, all_obtain[i], segment, "bad-queue", 8192, alignments[j],
+              1);
     }
-    REFUSES(SHMDS_E_OVERFLOW, "bad-queue", all_obtain[i], segment, "bad-queue", (size_t)1 << 62, 0,
-            64);
+    REFUSES(SHMDS_E_OVERFLOW,
+            "\"bad-queue\": 64 elements of 4611686018427387904 bytes overflow 64 bits",
+            all_obtain[i], segment, "bad-queue", (size_t)1 << 62, 0, 64);
   }
   for (i = 0; i < LENGTH(both_create); i++) {
-    REFUSES(SHMDS_E_CAPACITY, "bad-queue", both_create[i], segment, "bad-queue", 4, 0, 0);
-    REFUSES(SHMDS_E_CAPACITY, "bad-queue", both_create[i], segment, "bad-queue", 1, 0,
-            (size_t)1 << 40);
+    REFUSES(SHMDS_E_CAPACITY, "\"bad-queue\": count 0; expected 1 to 2^31 less the number of lanes",
+            both_create[i], segment, "bad-queue", 4, 0, 0);
+    REFUSES(SHMDS_E_CAPACITY,
+            "\"bad-queue\": count 2147483648; expected 1 to 2^31 less the number of lanes",
+            both_create[i], segment, "bad-queue", 1, 0, (size_t)1 << 31);
+    REFUSES(
+        SHMDS_E_CAPACITY,
+        "\"bad-queue\": count 18446744073709551615; expected 1 to 2^31 less the number of lanes",
+        both_create[i], segment, "bad-queue", 1, 0, SIZE_MAX);
     REFUSES(SHMDS_E_SEGMENT_FULL, "bad-queue", both_create[i], segment, "bad-queue", 100, 0, 1001);
     REFUSES(SHMDS_E_SEGMENT_FULL, "bad-queue", both_create[i], segment, "bad-queue",
             (size_t)1 << 62, 0, 1);
   }
   REFUSES(SHMDS_E_NOT_FOUND, "bad-queue", shmds_queue_open, segment, "bad-queue", 4, 0, 0);
-  CHECK(entries_used(segment) == 0);
+  CHECK(entries_used(segment) == 0 && info_of(segment).payload_used == 0);
   OK(shmds_segment_close(segment));
 }
 
@@ -185,14 +201,27 @@ static void what_exists_must_be_what_was_asked_for(void) {
   shmds_segment* segment = check_create_sized(check_name("exists"), 100000);
   shmds_queue* queue = NULL;
   shmds_array* array = NULL;
-  OK(shmds_queue_create(segment, "queue", 8, 0, 10, &queue));
-  OK(shmds_array_create(segment, "array", 8, 0, 10, &array));
-  REFUSES(SHMDS_E_EXISTS, "queue", shmds_queue_create, segment, "queue", 8, 0, 10);
-  REFUSES(SHMDS_E_MISMATCH, "queue", shmds_queue_open, segment, "queue", 4, 0, 10);
-  REFUSES(SHMDS_E_MISMATCH, "queue", shmds_queue_open, segment, "queue", 8, 0, 11);
-  REFUSES(SHMDS_E_MISMATCH, "queue", shmds_queue_open_or_create, segment, "queue", 8, 0, 9);
-  REFUSES(SHMDS_E_KIND, "array", shmds_queue_open, segment, "array", 8, 0, 10);
-  REFUSES(SHMDS_E_KIND, "array", shmds_queue_open_or_create, segment, "array", 8, 0, 10);
+  unsigned char in[256], out[256];
+  size_t i;
+  memset(in, 7, sizeof in);
+  OK(shmds_queue_create(segment, "queue", 256, 8, 10, &queue));
+  OK(shmds_array_create(segment, "array", 256, 8, 10, &array));
+  OK(shmds_queue_enqueue(queue, in));
+  REFUSES(SHMDS_E_EXISTS, "\"queue\" exists already", shmds_queue_create, segment, "queue", 256, 8,
+          10);
+  for (i = 1; i < LENGTH(all_obtain); i++) {
+    REFUSES(SHMDS_E_MISMATCH, "\"queue\": expected element size 128, found 256", all_obtain[i],
+            segment, "queue", 128, 8, 10);
+    REFUSES(SHMDS_E_MISMATCH, "\"queue\": expected alignment 256, found 8", all_obtain[i], segment,
+            "queue", 256, 256, 10);
+    REFUSES(SHMDS_E_MISMATCH, "\"queue\": expected capacity 11, found 10", all_obtain[i], segment,
+            "queue", 256, 8, 11);
+    REFUSES(SHMDS_E_KIND, "\"array\": expected a queue, found an array", all_obtain[i], segment,
+            "array", 256, 8, 10);
+  }
+  CHECK(entries_used(segment) == 2 && info_of(segment).payload_used == 2 * 2560);
+  OK(shmds_queue_dequeue(queue, out));
+  CHECK(memcmp(in, out, sizeof in) == 0 && shmds_queue_empty(queue));
   OK(shmds_segment_close(segment));
 }
 

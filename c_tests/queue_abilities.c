@@ -212,17 +212,26 @@ static void a_slot_stays_reserved_while_the_queue_is_full(void) {
   OK(shmds_segment_close(segment));
 }
 
-/* Refused, with the slot and the queue as they were. */
-#define REFUSED(call, queue_, slot_)                           \
-  do {                                                         \
-    const shmds_queue_slot before_slot_ = (slot_);             \
-    const size_t before_size_ = shmds_queue_size(queue_);      \
-    FAILS(SHMDS_E_STATE, "queue", (call)((queue_), &(slot_))); \
-    CHECK((slot_).element == before_slot_.element);            \
-    CHECK((slot_).queue == before_slot_.queue);                \
-    CHECK((slot_).stamp == before_slot_.stamp);                \
-    CHECK(shmds_queue_size(queue_) == before_size_);           \
+/* Refused for a reason, with the slot, the queue and its lanes as they were. */
+#define REFUSED(why, call, queue_, slot_)                                       \
+  do {                                                                          \
+    const shmds_queue_slot before_slot_ = (slot_);                              \
+    const shmds_queue_stats before_stats_ = stats_of(queue_);                   \
+    FAILS(SHMDS_E_STATE, "queue\": the slot " why, (call)((queue_), &(slot_))); \
+    CHECK((slot_).element == before_slot_.element);                             \
+    CHECK((slot_).queue == before_slot_.queue);                                 \
+    CHECK((slot_).stamp == before_slot_.stamp);                                 \
+    CHECK(same_stats(before_stats_, stats_of(queue_)));                         \
   } while (0)
+
+#define TAKEN "was taken, not reserved"
+#define RESERVED "was reserved, not taken"
+#define OTHERS "is another queue's, or was given back already"
+#define ENDED "was given back already"
+
+static int same_stats(shmds_queue_stats left, shmds_queue_stats right) {
+  return memcmp(&left, &right, sizeof left) == 0;
+}
 
 static void slots_are_refused_where_they_do_not_belong(void) {
   shmds_segment* segment = check_create_sized(check_name("state"), 4096);
@@ -238,26 +247,26 @@ static void slots_are_refused_where_they_do_not_belong(void) {
   OK(shmds_queue_take(other, &other_taken));
   CHECK(taken.element != reserved.element);
 
-  REFUSED(shmds_queue_publish, queue, taken);
-  REFUSED(shmds_queue_abandon, queue, taken);
-  REFUSED(shmds_queue_done, queue, reserved);
-  REFUSED(shmds_queue_publish, other, reserved);
-  REFUSED(shmds_queue_abandon, other, reserved);
-  REFUSED(shmds_queue_done, other, taken);
-  REFUSED(shmds_queue_done, queue, other_taken);
+  REFUSED(TAKEN, shmds_queue_publish, queue, taken);
+  REFUSED(TAKEN, shmds_queue_abandon, queue, taken);
+  REFUSED(RESERVED, shmds_queue_done, queue, reserved);
+  REFUSED(OTHERS, shmds_queue_publish, other, reserved);
+  REFUSED(OTHERS, shmds_queue_abandon, other, reserved);
+  REFUSED(OTHERS, shmds_queue_done, other, taken);
+  REFUSED(OTHERS, shmds_queue_done, queue, other_taken);
 
   OK(shmds_queue_done(queue, &taken));
-  REFUSED(shmds_queue_done, queue, taken);
-  REFUSED(shmds_queue_publish, queue, taken);
+  REFUSED(OTHERS, shmds_queue_done, queue, taken);
+  REFUSED(OTHERS, shmds_queue_publish, queue, taken);
   *(int*)reserved.element = 2;
   OK(shmds_queue_publish(queue, &reserved));
-  REFUSED(shmds_queue_publish, queue, reserved);
-  REFUSED(shmds_queue_abandon, queue, reserved);
+  REFUSED(OTHERS, shmds_queue_publish, queue, reserved);
+  REFUSED(OTHERS, shmds_queue_abandon, queue, reserved);
   OK(shmds_queue_done(other, &other_taken));
   OK(shmds_queue_reserve(queue, &reserved));
   OK(shmds_queue_abandon(queue, &reserved));
-  REFUSED(shmds_queue_abandon, queue, reserved);
-  REFUSED(shmds_queue_publish, queue, reserved);
+  REFUSED(OTHERS, shmds_queue_abandon, queue, reserved);
+  REFUSED(OTHERS, shmds_queue_publish, queue, reserved);
 
   OK(shmds_queue_take(queue, &taken));
   CHECK(*(int*)taken.element == 1);
@@ -272,18 +281,25 @@ static void slots_are_refused_where_they_do_not_belong(void) {
 static void a_slot_that_was_never_filled_in_is_refused(void) {
   shmds_segment* segment = check_create_sized(check_name("blank"), 4096);
   shmds_queue* queue = create(segment, "queue", sizeof(int), 4);
-  shmds_queue_slot slot;
+  shmds_queue_slot slot, reserved;
   memset(&slot, 0, sizeof slot);
-  FAILS(SHMDS_E_ARGUMENT, NULL, shmds_queue_publish(queue, &slot));
-  FAILS(SHMDS_E_ARGUMENT, NULL, shmds_queue_abandon(queue, &slot));
-  FAILS(SHMDS_E_ARGUMENT, NULL, shmds_queue_done(queue, &slot));
+  FAILS(SHMDS_E_ARGUMENT, "slot->element", shmds_queue_publish(queue, &slot));
+  FAILS(SHMDS_E_ARGUMENT, "slot->element", shmds_queue_abandon(queue, &slot));
+  FAILS(SHMDS_E_ARGUMENT, "slot->element", shmds_queue_done(queue, &slot));
   slot.element = shmds_queue_slots(queue);
-  REFUSED(shmds_queue_publish, queue, slot);
-  REFUSED(shmds_queue_abandon, queue, slot);
+  REFUSED(OTHERS, shmds_queue_publish, queue, slot);
+  REFUSED(OTHERS, shmds_queue_abandon, queue, slot);
   slot.stamp = UINT64_MAX;
-  REFUSED(shmds_queue_done, queue, slot);
+  REFUSED(OTHERS, shmds_queue_done, queue, slot);
   slot.queue = UINT64_MAX;
-  REFUSED(shmds_queue_done, queue, slot);
+  REFUSED(OTHERS, shmds_queue_done, queue, slot);
+  /* Of the right queue, but with a stamp that no slot was given. */
+  OK(shmds_queue_reserve(queue, &reserved));
+  slot = reserved;
+  slot.stamp = UINT64_MAX;
+  REFUSED(ENDED, shmds_queue_publish, queue, slot);
+  REFUSED(ENDED, shmds_queue_done, queue, slot);
+  OK(shmds_queue_abandon(queue, &reserved));
   OK(shmds_segment_close(segment));
 }
 
@@ -299,7 +315,7 @@ static void the_same_queue_through_another_attachment_is_another_queue(void) {
   OK(shmds_queue_open(again, "queue", sizeof(int), 0, 4, &same));
   OK(shmds_queue_reserve(queue, &slot));
   *(int*)slot.element = 3;
-  REFUSED(shmds_queue_publish, same, slot);
+  REFUSED(OTHERS, shmds_queue_publish, same, slot);
   OK(shmds_queue_publish(queue, &slot));
   OK(shmds_queue_dequeue(same, &value));
   CHECK(value == 3);
@@ -320,15 +336,21 @@ static void a_forked_child_does_not_end_what_its_parent_holds(void) {
   child = fork();
   if (child == 0) {
     shmds_queue_slot own;
+    const char* why = "\"queue\": the slot is held by the process that this one was forked from";
     int fine = shmds_queue_publish(queue, &reserved) == SHMDS_E_STATE &&
+               strcmp(shmds_last_error(), why) == 0 &&
                shmds_queue_abandon(queue, &reserved) == SHMDS_E_STATE &&
-               shmds_queue_done(queue, &taken) == SHMDS_E_STATE && reserved.queue != 0;
+               strcmp(shmds_last_error(), why) == 0 &&
+               shmds_queue_done(queue, &taken) == SHMDS_E_STATE && reserved.queue != 0 &&
+               strcmp(shmds_last_error(), why) == 0;
     fine = fine && shmds_queue_reserve(queue, &own) == SHMDS_OK &&
            own.element != reserved.element && own.element != taken.element;
     if (fine) {
       *(int*)own.element = 9;
     }
-    _exit(!(fine && shmds_queue_publish(queue, &own) == SHMDS_OK));
+    /* What it closes is its own: it ends neither its parent's slots nor its lanes. */
+    _exit(!(fine && shmds_queue_publish(queue, &own) == SHMDS_OK &&
+            shmds_segment_close(segment) == SHMDS_OK));
   }
   CHECK(exit_code(child) == 0);
   OK(shmds_queue_dequeue(queue, &value));
@@ -352,16 +374,16 @@ static void a_copy_of_a_slot_is_worth_nothing_once_that_was_given_back(void) {
   *(int*)next.element = 7;
   /* The same lane, and the same place: but not the same slot. */
   CHECK(next.element == copy.element);
-  REFUSED(shmds_queue_publish, queue, copy);
-  REFUSED(shmds_queue_abandon, queue, copy);
+  REFUSED(ENDED, shmds_queue_publish, queue, copy);
+  REFUSED(ENDED, shmds_queue_abandon, queue, copy);
   OK(shmds_queue_publish(queue, &next));
-  REFUSED(shmds_queue_abandon, queue, copy);
+  REFUSED(ENDED, shmds_queue_abandon, queue, copy);
   OK(shmds_queue_take(queue, &next));
-  REFUSED(shmds_queue_done, queue, copy);
+  REFUSED(ENDED, shmds_queue_done, queue, copy);
   CHECK(*(int*)next.element == 7);
   copy = next;
   OK(shmds_queue_done(queue, &next));
-  REFUSED(shmds_queue_done, queue, copy);
+  REFUSED(ENDED, shmds_queue_done, queue, copy);
   CHECK(shmds_queue_dequeue(queue, &value) == SHMDS_EMPTY);
   OK(shmds_segment_close(segment));
 }

@@ -230,7 +230,9 @@ static void a_forked_child_holds_no_role(void) {
     _exit(shmds_spsc_queue_push_inline(queue, &value, sizeof value) == SHMDS_E_ROLE &&
                   shmds_spsc_queue_pop_inline(queue, &value, sizeof value) == SHMDS_E_ROLE &&
                   shmds_spsc_queue_release_inline(queue) == SHMDS_E_STATE &&
-                  shmds_spsc_queue_leave(queue) == SHMDS_OK && shmds_spsc_queue_size(queue) == 1
+                  strstr(shmds_last_error(), "\"queue\": nothing at its front") != NULL &&
+                  shmds_spsc_queue_leave(queue) == SHMDS_OK && shmds_spsc_queue_size(queue) == 1 &&
+                  shmds_segment_close(segment) == SHMDS_OK
               ? 0
               : 1);
   }
@@ -274,8 +276,8 @@ static void await_sleeper(const shmds_spsc_queue_end* end) {
 
 /* By call, in line, in bulk and by release; one that ends the wait each time. */
 static void another_process_ends_a_wait_of_any_length(void) {
-  static const uint64_t timeouts[] = {UINT64_C(60000000000), SHMDS_WAIT_FOREVER - 1,
-                                      SHMDS_WAIT_FOREVER};
+  static const uint64_t timeouts[] = {UINT64_C(60000000000), INT64_MAX, UINT64_C(1) << 63,
+                                      SHMDS_WAIT_FOREVER - 1, SHMDS_WAIT_FOREVER};
   size_t i, way;
   for (i = 0; i < LENGTH(timeouts); i++) {
     for (way = 0; way < 3; way++) {
@@ -356,34 +358,61 @@ static void two_threads_of_a_process_have_a_role_each(void) {
 static void parameters_are_checked(void) {
   shmds_segment* segment = check_create_sized(check_name("parameters"), 4096);
   shmds_queue* other_kind = NULL;
+  shmds_spsc_queue *queue = create(segment, "queue", 8, 4), *wide = NULL;
+  shmds_segment_info info;
+  uint64_t value = 7;
   size_t i;
-  create(segment, "queue", 8, 4);
+  memset(&info, 0, sizeof info);
+  info.struct_size = sizeof info;
+  OK(shmds_spsc_queue_create(segment, "wide", 256, 8, 4, &wide));
   OK(shmds_queue_create(segment, "many", 8, 0, 4, &other_kind));
+  OK(shmds_spsc_queue_push(queue, &value));
+  value = 0;
   for (i = 0; i < LENGTH(all_obtain); i++) {
     const obtain call = all_obtain[i];
     FAILS(SHMDS_E_ARGUMENT, "out", call(segment, "new", 8, 0, 4, NULL));
     REFUSES(SHMDS_E_ARGUMENT, "segment", call, NULL, "new", 8, 0, 4);
     REFUSES(SHMDS_E_ARGUMENT, "name", call, segment, NULL, 8, 0, 4);
     REFUSES(SHMDS_E_NAME_EMPTY, NULL, call, segment, "", 8, 0, 4);
-    REFUSES(SHMDS_E_ELEMENT_SIZE, "new", call, segment, "new", 0, 0, 4);
-    REFUSES(SHMDS_E_ALIGNMENT, "new", call, segment, "new", 8, 3, 4);
-    REFUSES(SHMDS_E_ALIGNMENT, "new", call, segment, "new", 8192, 8192, 4);
-    REFUSES(SHMDS_E_ALIGNMENT, "new", call, segment, "new", 8, 16, 4);
-    REFUSES(SHMDS_E_OVERFLOW, "new", call, segment, "new", SIZE_MAX / 2, 0, 4);
+    REFUSES(SHMDS_E_ELEMENT_SIZE, "\"new\": element size 0; expected at least 1", call, segment,
+            "new", 0, 0, 4);
+    REFUSES(SHMDS_E_ALIGNMENT, "\"new\": alignment 3; expected a power of two", call, segment,
+            "new", 8, 3, 4);
+    REFUSES(SHMDS_E_ALIGNMENT, "\"new\": alignment 8192; expected", call, segment, "new", 8192,
+            8192, 4);
+    REFUSES(SHMDS_E_ALIGNMENT, "\"new\": alignment 16; expected", call, segment, "new", 8, 16, 4);
+    REFUSES(SHMDS_E_OVERFLOW, "\"new\": 4 elements of 9223372036854775807 bytes overflow", call,
+            segment, "new", SIZE_MAX / 2, 0, 4);
   }
   for (i = 0; i < LENGTH(both_create); i++) {
-    REFUSES(SHMDS_E_CAPACITY, "new", both_create[i], segment, "new", 8, 0, 0);
-    REFUSES(SHMDS_E_SEGMENT_FULL, "new", both_create[i], segment, "new", 8, 0, 100000);
+    REFUSES(SHMDS_E_CAPACITY, "\"new\": count 0; expected at least 1 to create a queue",
+            both_create[i], segment, "new", 8, 0, 0);
+    REFUSES(SHMDS_E_SEGMENT_FULL, "\"new\" needs 800000 bytes", both_create[i], segment, "new", 8,
+            0, 100000);
+    REFUSES(SHMDS_E_SEGMENT_FULL, "\"new\" needs 18446744073709551615 bytes", both_create[i],
+            segment, "new", 1, 0, SIZE_MAX);
   }
-  REFUSES(SHMDS_E_EXISTS, "queue", shmds_spsc_queue_create, segment, "queue", 8, 0, 4);
+  REFUSES(SHMDS_E_EXISTS, "\"queue\" exists already", shmds_spsc_queue_create, segment, "queue", 8,
+          0, 4);
   REFUSES(SHMDS_E_NOT_FOUND, "absent", shmds_spsc_queue_open, segment, "absent", 8, 0, 4);
   for (i = 1; i < LENGTH(all_obtain); i++) {
-    REFUSES(SHMDS_E_MISMATCH, "element size", all_obtain[i], segment, "queue", 16, 0, 4);
-    REFUSES(SHMDS_E_MISMATCH, "capacity", all_obtain[i], segment, "queue", 8, 0, 5);
-    REFUSES(SHMDS_E_KIND, "many", all_obtain[i], segment, "many", 8, 0, 4);
+    REFUSES(SHMDS_E_MISMATCH, "\"queue\": expected element size 16, found 8", all_obtain[i],
+            segment, "queue", 16, 0, 4);
+    REFUSES(SHMDS_E_MISMATCH, "\"queue\": expected capacity 5, found 4", all_obtain[i], segment,
+            "queue", 8, 0, 5);
+    REFUSES(SHMDS_E_MISMATCH, "\"wide\": expected alignment 256, found 8", all_obtain[i], segment,
+            "wide", 256, 256, 4);
+    REFUSES(SHMDS_E_KIND, "\"many\": expected an SPSC queue, found a queue", all_obtain[i], segment,
+            "many", 8, 0, 4);
   }
   other_kind = (shmds_queue*)UNTOUCHED;
-  FAILS(SHMDS_E_KIND, "queue", shmds_queue_open(segment, "queue", 8, 0, 4, &other_kind));
+  FAILS(SHMDS_E_KIND, "\"queue\": expected a queue, found an SPSC queue",
+        shmds_queue_open(segment, "queue", 8, 0, 4, &other_kind));
+  CHECK(other_kind == (shmds_queue*)UNTOUCHED);
+  OK(shmds_segment_get_info(segment, &info));
+  CHECK(info.entries_used == 3 && info.payload_used == 32 + 32 + 1024);
+  OK(shmds_spsc_queue_pop(queue, &value));
+  CHECK(value == 7 && shmds_spsc_queue_empty(queue));
   OK(shmds_segment_close(segment));
 }
 
@@ -471,7 +500,10 @@ static void a_queue_of_a_closed_segment_refuses(void) {
   FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_pop_inline(queue, &value, sizeof value));
   FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_pop_bulk(queue, &value, 1, &count));
   FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_front(queue, &front));
-  FAILS(SHMDS_E_STATE, "queue", shmds_spsc_queue_release_inline(queue));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_front_inline(queue, &front, sizeof value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_pop_wait(queue, &value, SHMDS_WAIT_FOREVER));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_release(queue));
+  FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_release_inline(queue));
   FAILS(SHMDS_E_STATE, "closed", shmds_spsc_queue_wake(queue));
   OK(shmds_spsc_queue_leave(queue));
   CHECK(shmds_spsc_queue_size(queue) == 0 && shmds_spsc_queue_empty(queue));
