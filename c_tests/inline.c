@@ -252,11 +252,16 @@ static void a_queue_of_a_closed_segment_refuses(void) {
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue_inline(queue, &value, sizeof value));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue_inline(queue, &value, sizeof value));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue(queue, &value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue(queue, &value));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue_bulk(queue, &value, 1, &count));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue_bulk(queue, &value, 1, &count));
-  FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue_wait(queue, &value, 1000));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue_wait(queue, &value, SHMDS_WAIT_FOREVER));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_dequeue_wait(queue, &value, SHMDS_WAIT_FOREVER));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_take(queue, &slot));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_reserve(queue, &slot));
-  FAILS(SHMDS_E_STATE, "given back", shmds_queue_publish(queue, &reserved));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_publish(queue, &reserved));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_abandon(queue, &reserved));
+  FAILS(SHMDS_E_STATE, "closed", shmds_queue_done(queue, &reserved));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_wake(queue));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_get_stats(queue, &stats));
   CHECK(shmds_queue_size(queue) == 0 && shmds_queue_empty(queue) && !shmds_queue_full(queue));

@@ -577,6 +577,7 @@ static void a_reader_neither_waits_nor_holds(void) {
   FAILS(SHMDS_E_READ_ONLY, "queue", shmds_queue_dequeue_wait(seen, &value, SHMDS_WAIT_FOREVER));
   FAILS(SHMDS_E_READ_ONLY, "queue", shmds_queue_reserve(seen, &slot));
   FAILS(SHMDS_E_READ_ONLY, "queue", shmds_queue_take(seen, &slot));
+  FAILS(SHMDS_E_READ_ONLY, "queue", shmds_queue_wake(seen));
   CHECK(memcmp(&slot, &before, sizeof slot) == 0 && count == 99);
   CHECK(stats_of(seen).enqueued == 1);
   OK(shmds_segment_close(reader));

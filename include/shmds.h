@@ -1959,7 +1959,8 @@ shmds_status shmds_queue_open_or_create(struct shmds_segment *segment,
  * @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`;
  * `SHMDS_E_BUSY` if no lane came free in time; `SHMDS_E_ATTACHMENTS`,
  * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
- * reopen the segment; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ * reopen the segment; `SHMDS_E_STATE` if the segment was closed in this process;
+ * `SHMDS_E_STALE` if the queue was destroyed; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
  *
  * # Safety
  *
@@ -2073,8 +2074,8 @@ shmds_status shmds_queue_reserve(struct shmds_queue *queue, struct shmds_queue_s
  * Appends the element that was built in a reserved slot, and gives the slot up.
  *
  * @return `SHMDS_OK`; `SHMDS_FULL`, and the slot stays reserved; `SHMDS_E_STATE` if
- * it is not reserved, of another queue, or held by the parent of this process;
- * `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+ * it is not reserved, of another queue, or held by the parent of this process, or the
+ * segment was closed; `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
  *
  * # Safety
  *
@@ -2085,7 +2086,7 @@ shmds_status shmds_queue_publish(struct shmds_queue *queue, struct shmds_queue_s
 /**
  * Gives a reserved slot up without publishing it.
  *
- * @return `SHMDS_OK`; `SHMDS_E_STATE` as for `shmds_queue_publish`;
+ * @return `SHMDS_OK`; `SHMDS_E_STATE` as for `shmds_queue_publish`; `SHMDS_E_STALE`;
  * `SHMDS_E_ARGUMENT`.
  *
  * # Safety
@@ -2112,7 +2113,8 @@ shmds_status shmds_queue_take(struct shmds_queue *queue, struct shmds_queue_slot
  * Gives the slot of an element that was taken back.
  *
  * @return `SHMDS_OK`; `SHMDS_E_STATE` if it was not taken, was given back already,
- * is of another queue, or held by the parent of this process; `SHMDS_E_ARGUMENT`.
+ * is of another queue, or held by the parent of this process, or the segment was
+ * closed; `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`.
  *
  * # Safety
  *
@@ -2148,7 +2150,8 @@ bool shmds_queue_own_lane(struct shmds_queue *queue, struct shmds_queue_pass *pa
  * Wakes whoever sleeps in a waiting operation on the queue, to look again. For
  * `shmds_inline.h`, after an operation that found somebody asleep.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`.
+ * @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_STATE` if the segment was closed;
+ * `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`.
  *
  * # Safety
  *
@@ -2159,7 +2162,8 @@ shmds_status shmds_queue_wake(struct shmds_queue *queue);
 /**
  * Fills `*stats` in; set `stats->struct_size` first. Exact while nobody operates.
  *
- * @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+ * @return `SHMDS_OK`; `SHMDS_E_STATE` if the segment was closed; `SHMDS_E_STALE`;
+ * `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
  *
  * # Safety
  *
@@ -3025,7 +3029,8 @@ shmds_status shmds_spsc_queue_open_or_create(struct shmds_segment *segment,
  * @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ROLE` if a living attachment is the
  * producer; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ATTACHMENTS`,
  * `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
- * reopen the segment; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+ * reopen the segment; `SHMDS_E_STATE` if the segment was closed in this process;
+ * `SHMDS_E_STALE` if the queue was destroyed; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
  *
  * # Safety
  *
@@ -3078,7 +3083,8 @@ shmds_status shmds_spsc_queue_front(struct shmds_spsc_queue *queue, const void *
  *
  * @return `SHMDS_OK`; `SHMDS_E_STATE` if nothing is at the front: the queue is
  * empty, `shmds_spsc_queue_front` was not called, or its element was popped or
- * released, or the role given up, since; `SHMDS_E_ARGUMENT`.
+ * released, or the role given up, since, or the segment was closed; `SHMDS_E_STALE` if
+ * that is so because the queue was destroyed; `SHMDS_E_ARGUMENT`.
  *
  * # Safety
  *
@@ -3189,7 +3195,8 @@ shmds_status shmds_spsc_queue_leave(struct shmds_spsc_queue *queue);
  * at the queue: wakes them, and lets them look again. Harmless at any time, by any
  * thread.
  *
- * @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+ * @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_STATE` if the segment was closed;
+ * `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`.
  *
  * # Safety
  *

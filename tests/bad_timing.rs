@@ -1,10 +1,12 @@
-//! Calls on queues that are closed, and waits for times that no clock can express: refused with
-//! a sentence, or waited for; nothing gets lost.
+//! Calls on queues that are closed, destroyed or read-only, and waits for times that no clock
+//! can express: refused with a sentence, or waited for; nothing gets lost.
 
 mod support;
 
 use shmds::error::Result;
-use shmds::segment::Intent;
+use shmds::segment::{Intent, Options};
+use shmds::structures::Attachment;
+use shmds::structures::queue::Queue;
 use shmds::structures::spsc::{SpscQueue, SpscSide, SpscView};
 use shmds::structures::wait::Deadline;
 use std::sync::atomic::AtomicU32;
@@ -53,6 +55,50 @@ fn is_awaited(side: &SpscSide) -> bool {
 }
 
 #[test]
+fn a_queue_of_a_closed_segment_refuses_and_lost_nothing() {
+    let name = Name::new("closed");
+    let keeper = open_or_create(&name, 1 << 16).expect("create");
+    let at = open(&name).expect("open");
+    let queue: *const Queue = obtain_queue(&at, "q", Intent::Create, 8, 4).expect("a queue");
+    // SAFETY: the last handles of closed segments are kept.
+    let queue = unsafe { &*queue };
+    (1..=3).for_each(|value| assert!(enqueue(queue, value)));
+    let reserved = queue.reserve().expect("reserve");
+    let taken = queue.take().expect("take").expect("an element");
+    drop(at);
+    let closed = "\"q\": its segment was closed in this process; expected an open one";
+    let mut value = 9_u64;
+    let element = (&raw mut value).cast::<u8>();
+    // SAFETY: 8 bytes.
+    unsafe {
+        refused(queue.enqueue(element), closed);
+        refused(queue.dequeue(element), closed);
+        refused(queue.enqueue_bulk(element, 1), closed);
+        refused(queue.dequeue_bulk(element, 1), closed);
+        refused(queue.enqueue_wait(element, Deadline::never()), closed);
+        refused(queue.dequeue_wait(element, Deadline::never()), closed);
+    }
+    refused(queue.reserve(), closed);
+    refused(queue.take(), closed);
+    refused(queue.publish(&reserved), closed);
+    refused(queue.give_back(&reserved, false), closed);
+    refused(queue.give_back(&taken, true), closed);
+    refused(queue.wake(), closed);
+    refused(queue.pass(), closed);
+    refused(queue.statistics(), closed);
+    refused(queue.len(), closed);
+    refused(queue.is_empty(), closed);
+    refused(queue.is_full(), closed);
+    assert_eq!((value, queue.capacity(), queue.elem_size()), (9, 4, 8));
+    let again = obtain_queue(&keeper, "q", Intent::Open, 8, 4).expect("the queue");
+    assert_eq!(again.statistics().expect("statistics").lanes_in_use, 0);
+    assert_eq!(
+        (dequeue(again), dequeue(again), dequeue(again)),
+        (Some(2), Some(3), None)
+    );
+}
+
+#[test]
 fn an_spsc_queue_of_a_closed_segment_refuses_and_lost_nothing() {
     let name = Name::new("spsc-closed");
     let keeper = open_or_create(&name, 1 << 16).expect("create");
@@ -86,6 +132,66 @@ fn an_spsc_queue_of_a_closed_segment_refuses_and_lost_nothing() {
     let again = obtain_spsc(&keeper, "q", Intent::Open, 8, 4).expect("the queue");
     assert_eq!(pop_bulk(again, 4).expect("pop"), [1, 2]);
     assert!(push(again, 3) && pop(again) == Some(3));
+}
+
+#[test]
+fn nothing_is_published_into_a_queue_that_another_destroyed() {
+    let name = Name::new("destroyed");
+    let keeper = open_or_create(&name, 1 << 16).expect("create");
+    let before = keeper.segment().payload_used();
+    let at = open(&name).expect("open");
+    let queue = obtain_queue(&at, "q", Intent::Create, 8, 4).expect("a queue");
+    let spsc = obtain_spsc(&at, "s", Intent::Create, 8, 4).expect("an SPSC queue");
+    assert!(enqueue(queue, 1) && push(spsc, 1));
+    let reserved = queue.reserve().expect("reserve");
+    let taken = queue.take().expect("take").expect("an element");
+    keeper.destroy(b"q").expect("destroy");
+    keeper.destroy(b"s").expect("destroy");
+    let gone = "\"q\" was removed while this handle was open";
+    refused(queue.publish(&reserved), gone);
+    refused(queue.give_back(&reserved, false), gone);
+    refused(queue.give_back(&taken, true), gone);
+    refused(spsc.front(), "\"s\" was removed while this handle was open");
+    refused(
+        spsc.release(),
+        "\"s\" was removed while this handle was open",
+    );
+    drop(at);
+    // Who destroys next finds it unused.
+    obtain_queue(&keeper, "q", Intent::Create, 8, 4).expect("a new queue");
+    keeper.destroy(b"q").expect("destroy");
+    assert_eq!(keeper.segment().payload_used(), before);
+}
+
+#[test]
+fn a_reader_wakes_nobody() {
+    let name = Name::new("reader");
+    let at = open_or_create(&name, 1 << 16).expect("create");
+    let queue = obtain_queue(&at, "q", Intent::Create, 8, 4).expect("a queue");
+    let sleeper = fork(|| {
+        let mut value = 0_u64;
+        // SAFETY: 8 bytes.
+        let got = unsafe { queue.dequeue_wait((&raw mut value).cast(), Deadline::never()) };
+        assert_eq!((got, value), (Ok(true), 5));
+    });
+    // SAFETY: the queue's words, mapped as long as it is open.
+    let ends = unsafe { &*queue.view().parts.ends };
+    await_sleeper(|| asleep(ends.items.word()));
+    let child = fork(|| {
+        let options = Options {
+            read_only: true,
+            ..Default::default()
+        };
+        let reader = Attachment::new(&name.0, Intent::Open, &options).expect("open");
+        let seen = obtain_queue(&reader, "q", Intent::Open, 8, 4).expect("the queue");
+        refused(
+            seen.wake(),
+            "\"q\": an operation on a queue on a read-only attachment",
+        );
+    });
+    child.join();
+    assert!(enqueue(queue, 5));
+    sleeper.join();
 }
 
 #[test]

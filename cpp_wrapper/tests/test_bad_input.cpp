@@ -245,6 +245,7 @@ TEST_CASE("a queue of a closed segment refuses every call, and has lost nothing"
   CHECK(throws([&] { (void)queue.dequeue_until(value, never); }));
   CHECK(throws([&] { (void)queue.reserve(); }));
   CHECK(throws([&] { (void)queue.take(); }));
+  CHECK(throws([&] { (void)slot.publish(); }));
   CHECK(throws([&] { (void)queue.stats(); }));
   CHECK((queue.empty() && !queue.full() && queue.size() == 0));
   CHECK((queue.capacity() == 4 && queue.name() == "queue"));

@@ -146,7 +146,8 @@ pub unsafe extern "C" fn shmds_queue_open_or_create(
 /// @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`;
 /// `SHMDS_E_BUSY` if no lane came free in time; `SHMDS_E_ATTACHMENTS`,
 /// `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
-/// reopen the segment; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+/// reopen the segment; `SHMDS_E_STATE` if the segment was closed in this process;
+/// `SHMDS_E_STALE` if the queue was destroyed; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
 ///
 /// # Safety
 ///
@@ -394,8 +395,8 @@ pub unsafe extern "C" fn shmds_queue_reserve(
 /// Appends the element that was built in a reserved slot, and gives the slot up.
 ///
 /// @return `SHMDS_OK`; `SHMDS_FULL`, and the slot stays reserved; `SHMDS_E_STATE` if
-/// it is not reserved, of another queue, or held by the parent of this process;
-/// `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+/// it is not reserved, of another queue, or held by the parent of this process, or the
+/// segment was closed; `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
 ///
 /// # Safety
 ///
@@ -418,7 +419,7 @@ pub unsafe extern "C" fn shmds_queue_publish(
 
 /// Gives a reserved slot up without publishing it.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_STATE` as for `shmds_queue_publish`;
+/// @return `SHMDS_OK`; `SHMDS_E_STATE` as for `shmds_queue_publish`; `SHMDS_E_STALE`;
 /// `SHMDS_E_ARGUMENT`.
 ///
 /// # Safety
@@ -462,7 +463,8 @@ pub unsafe extern "C" fn shmds_queue_take(
 /// Gives the slot of an element that was taken back.
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_STATE` if it was not taken, was given back already,
-/// is of another queue, or held by the parent of this process; `SHMDS_E_ARGUMENT`.
+/// is of another queue, or held by the parent of this process, or the segment was
+/// closed; `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`.
 ///
 /// # Safety
 ///
@@ -546,7 +548,8 @@ pub unsafe extern "C" fn shmds_queue_own_lane(queue: *mut shmds_queue, pass: *mu
 /// Wakes whoever sleeps in a waiting operation on the queue, to look again. For
 /// `shmds_inline.h`, after an operation that found somebody asleep.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`.
+/// @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_STATE` if the segment was closed;
+/// `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`.
 ///
 /// # Safety
 ///
@@ -586,7 +589,8 @@ unsafe impl Info for shmds_queue_stats {}
 
 /// Fills `*stats` in; set `stats->struct_size` first. Exact while nobody operates.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
+/// @return `SHMDS_OK`; `SHMDS_E_STATE` if the segment was closed; `SHMDS_E_STALE`;
+/// `SHMDS_E_ARGUMENT`; `SHMDS_E_CORRUPT`.
 ///
 /// # Safety
 ///

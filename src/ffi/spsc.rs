@@ -169,7 +169,8 @@ pub unsafe extern "C" fn shmds_spsc_queue_open_or_create(
 /// @return `SHMDS_OK`; `SHMDS_FULL`; `SHMDS_E_ROLE` if a living attachment is the
 /// producer; `SHMDS_E_ARGUMENT`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ATTACHMENTS`,
 /// `SHMDS_E_PERMISSION` in a forked child that finds no attachment slot, or may not
-/// reopen the segment; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
+/// reopen the segment; `SHMDS_E_STATE` if the segment was closed in this process;
+/// `SHMDS_E_STALE` if the queue was destroyed; `SHMDS_E_CORRUPT`; `SHMDS_E_SYSTEM`.
 ///
 /// # Safety
 ///
@@ -258,7 +259,8 @@ pub unsafe extern "C" fn shmds_spsc_queue_front(
 ///
 /// @return `SHMDS_OK`; `SHMDS_E_STATE` if nothing is at the front: the queue is
 /// empty, `shmds_spsc_queue_front` was not called, or its element was popped or
-/// released, or the role given up, since; `SHMDS_E_ARGUMENT`.
+/// released, or the role given up, since, or the segment was closed; `SHMDS_E_STALE` if
+/// that is so because the queue was destroyed; `SHMDS_E_ARGUMENT`.
 ///
 /// # Safety
 ///
@@ -435,7 +437,8 @@ pub unsafe extern "C" fn shmds_spsc_queue_leave(queue: *mut shmds_spsc_queue) ->
 /// at the queue: wakes them, and lets them look again. Harmless at any time, by any
 /// thread.
 ///
-/// @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_ARGUMENT`.
+/// @return `SHMDS_OK`; `SHMDS_E_READ_ONLY`; `SHMDS_E_STATE` if the segment was closed;
+/// `SHMDS_E_STALE`; `SHMDS_E_ARGUMENT`.
 ///
 /// # Safety
 ///

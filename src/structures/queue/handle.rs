@@ -305,6 +305,7 @@ impl Queue {
     /// The lane of a slot that is this queue's, of this process, and in the state called
     /// for. Once: a copy of the slot gets nothing more.
     fn redeem(&self, slot: &Pinned, taken: bool) -> Result<Pin> {
+        self.open_segment()?;
         let rule = if slot.queue != self.lanes.id() {
             "the slot is another queue's, or was given back already"
         } else if slot.epoch != fork::epoch() {
@@ -326,7 +327,10 @@ impl Queue {
 
     /// Wakes whoever sleeps until an element comes, or until there is room.
     pub fn wake(&self) -> Result<()> {
-        self.open_ring()?;
+        let segment = self.open_segment()?;
+        if segment.is_read_only() {
+            return Err(self.about_the_queue(segment.read_only_error("")));
+        }
         self.items().wake();
         self.space().wake();
         Ok(())
