@@ -80,6 +80,22 @@ std::optional<int> woken_by_an_element(Wait wait) {
   return wait(queue);
 }
 
+// The same for a full queue out of which an element is taken.
+template <class Wait>
+bool woken_by_room(Wait wait) {
+  const segment_name name;
+  posix_shm shm(name, 1000);
+  ints queue(shm, "queue", 1);
+  REQUIRE(queue.push(1));
+  REQUIRE(queue.front() != nullptr);
+  std::jthread consumer([&] {
+    eventually([&] { return somebody_sleeps(view_of(queue).consumer.own); });
+    std::this_thread::sleep_for(2ms);
+    queue.release();
+  });
+  return wait(queue);
+}
+
 }  // namespace
 
 TEST_CASE("an SPSC queue gives elements back in order, lap after lap", "[spsc]") {
@@ -419,6 +435,13 @@ TEST_CASE("no timeout of an SPSC queue overflows", "[spsc]") {
         5);
   CHECK(woken_by_an_element([](ints& q) { return q.pop_until(system_clock::time_point::max()); }) ==
         5);
+  CHECK(woken_by_room([](ints& q) { return q.push_for(2, std::chrono::nanoseconds::max()); }));
+  CHECK(woken_by_room([](ints& q) { return q.push_for(2, years::max()); }));
+  CHECK(woken_by_room([](ints& q) {
+    return q.push_for(2, std::chrono::duration<double>(std::numeric_limits<double>::max()));
+  }));
+  CHECK(woken_by_room([](ints& q) { return q.push_until(2, steady_clock::time_point::max()); }));
+  CHECK(woken_by_room([](ints& q) { return q.push_until(2, system_clock::time_point::max()); }));
 }
 
 TEST_CASE("an SPSC queue object outlives its segment without harm", "[spsc]") {
