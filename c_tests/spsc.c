@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <shmds_inline.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -330,6 +331,7 @@ static void* push_many(void* unused) {
   (void)unused;
   for (value = 0; value < 100000; value++) {
     while (shmds_spsc_queue_push_inline(shared_queue, &value, sizeof value) == SHMDS_FULL) {
+      sched_yield();
     }
   }
   return NULL;
@@ -343,6 +345,7 @@ static void two_threads_of_a_process_have_a_role_each(void) {
   CHECK(pthread_create(&thread, NULL, push_many, NULL) == 0);
   for (expected = 0; expected < 100000; expected++) {
     while (shmds_spsc_queue_pop_inline(shared_queue, &value, sizeof value) == SHMDS_EMPTY) {
+      sched_yield();
     }
     if (value != expected) {
       CHECK(value == expected);

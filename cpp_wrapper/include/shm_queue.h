@@ -116,8 +116,8 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
    public:
     /// Puts the element at the end of the queue and ends the reservation.
     /// @return false, with the slot still reserved, if the queue is full
-    /// @throws shmds::error nothing is reserved, or by the parent of this process;
-    ///         the queue is damaged
+    /// @throws shmds::error nothing is reserved, or by the parent of this process; the
+    ///         segment was closed; the queue was destroyed, or is damaged
     [[nodiscard]] bool publish() {
       return shmds::detail::check_or(shmds_queue_publish(this->queue_, &this->slot_), SHMDS_FULL);
     }

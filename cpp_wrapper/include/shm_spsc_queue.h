@@ -139,7 +139,8 @@ class shm_spsc_queue {
   }
 
   /// Takes the element that front() gave.
-  /// @throws shmds::error if front() gave none, or it has been taken since
+  /// @throws shmds::error if front() gave none, or it has been taken since, or the
+  ///         segment was closed
   void release() { shmds::detail::check(shmds_spsc_queue_release_inline(handle_)); }
 
   /// Puts copies of as many elements at the end as fit, the first ones of `values`.
