@@ -226,8 +226,9 @@ static void a_slot_stays_reserved_while_the_queue_is_full(void) {
 
 #define TAKEN "was taken, not reserved"
 #define RESERVED "was reserved, not taken"
-#define OTHERS "is another queue's, or was given back already"
+#define OTHERS "is another queue's"
 #define ENDED "was given back already"
+#define NONE "was given back already, or never was one"
 
 static int same_stats(shmds_queue_stats left, shmds_queue_stats right) {
   return memcmp(&left, &right, sizeof left) == 0;
@@ -256,17 +257,17 @@ static void slots_are_refused_where_they_do_not_belong(void) {
   REFUSED(OTHERS, shmds_queue_done, queue, other_taken);
 
   OK(shmds_queue_done(queue, &taken));
-  REFUSED(OTHERS, shmds_queue_done, queue, taken);
-  REFUSED(OTHERS, shmds_queue_publish, queue, taken);
+  REFUSED(NONE, shmds_queue_done, queue, taken);
+  REFUSED(NONE, shmds_queue_publish, queue, taken);
   *(int*)reserved.element = 2;
   OK(shmds_queue_publish(queue, &reserved));
-  REFUSED(OTHERS, shmds_queue_publish, queue, reserved);
-  REFUSED(OTHERS, shmds_queue_abandon, queue, reserved);
+  REFUSED(NONE, shmds_queue_publish, queue, reserved);
+  REFUSED(NONE, shmds_queue_abandon, queue, reserved);
   OK(shmds_queue_done(other, &other_taken));
   OK(shmds_queue_reserve(queue, &reserved));
   OK(shmds_queue_abandon(queue, &reserved));
-  REFUSED(OTHERS, shmds_queue_abandon, queue, reserved);
-  REFUSED(OTHERS, shmds_queue_publish, queue, reserved);
+  REFUSED(NONE, shmds_queue_abandon, queue, reserved);
+  REFUSED(NONE, shmds_queue_publish, queue, reserved);
 
   OK(shmds_queue_take(queue, &taken));
   CHECK(*(int*)taken.element == 1);
@@ -287,10 +288,10 @@ static void a_slot_that_was_never_filled_in_is_refused(void) {
   FAILS(SHMDS_E_ARGUMENT, "slot->element", shmds_queue_abandon(queue, &slot));
   FAILS(SHMDS_E_ARGUMENT, "slot->element", shmds_queue_done(queue, &slot));
   slot.element = shmds_queue_slots(queue);
-  REFUSED(OTHERS, shmds_queue_publish, queue, slot);
-  REFUSED(OTHERS, shmds_queue_abandon, queue, slot);
+  REFUSED(NONE, shmds_queue_publish, queue, slot);
+  REFUSED(NONE, shmds_queue_abandon, queue, slot);
   slot.stamp = UINT64_MAX;
-  REFUSED(OTHERS, shmds_queue_done, queue, slot);
+  REFUSED(NONE, shmds_queue_done, queue, slot);
   slot.queue = UINT64_MAX;
   REFUSED(OTHERS, shmds_queue_done, queue, slot);
   /* Of the right queue, but with a stamp that no slot was given. */

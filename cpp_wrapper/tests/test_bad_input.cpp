@@ -161,7 +161,7 @@ TEST_CASE("a guard that holds nothing publishes nothing, and says why", "[queue]
   const auto publishes_nothing = [&](ints::reservation& slot) {
     const auto before = queue.stats();
     const bool refused =
-        fails(SHMDS_E_STATE, "\"queue\": the slot is another queue's, or was given back already",
+        fails(SHMDS_E_STATE, "\"queue\": the slot was given back already, or never was one",
               [&] { static_cast<void>(slot.publish()); });
     const auto after = queue.stats();
     return refused && before.enqueued == after.enqueued && queue.size() == 1 &&

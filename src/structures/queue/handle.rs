@@ -306,8 +306,10 @@ impl Queue {
     /// for. Once: a copy of the slot gets nothing more.
     fn redeem(&self, slot: &Pinned, taken: bool) -> Result<Pin> {
         self.open_segment()?;
-        let rule = if slot.queue != self.lanes.id() {
-            "the slot is another queue's, or was given back already"
+        let rule = if slot.queue == 0 {
+            "the slot was given back already, or never was one"
+        } else if slot.queue != self.lanes.id() {
+            "the slot is another queue's"
         } else if slot.epoch != fork::epoch() {
             "the slot is held by the process that this one was forked from"
         } else if let Some(pin) = self.lanes.redeem(slot.stamp, taken) {
