@@ -102,6 +102,7 @@ enum class Code : uint32_t {
   ring_roles_open_or_create,
   ring_leave,
   // For the harness itself.
+  fork,
   exit,
 };
 
@@ -145,7 +146,8 @@ struct Channel {
   uint32_t open_timeout_ms;
   /// The first operation has begun.
   std::atomic<uint32_t> started;
-  uint32_t reserved;
+  /// Of a forked process that listens to this channel.
+  uint32_t pid;
   uint64_t cpu_ns;
   uint64_t longest_ns;
   /// How often the process gave the processor up by itself.

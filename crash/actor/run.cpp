@@ -1,10 +1,14 @@
 // The loop of a process: takes operations from its channel and does them.
+#include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "actor.hpp"
 
 extern "C" void crash_exit(uint32_t way);
+/// Does what it is told through a channel, for good.
+extern "C" [[noreturn]] void crash_serve(crash::Actor* actor, crash::Channel* channel);
 
 namespace crash {
 namespace {
@@ -21,6 +25,20 @@ uint64_t sleeps() {
   return static_cast<uint64_t>(usage.ru_nvcsw);
 }
 
+/// Forks a process that goes on with what this one has open, and listens to the channel at `a`.
+void on_fork(Actor& actor, const Op& op, Outcome& outcome) {
+  auto* channel = reinterpret_cast<Channel*>(op.a);
+  // It is the harness that waits for its end.
+  signal(SIGCHLD, SIG_IGN);
+  const pid_t child = fork();
+  if (child == 0) {
+    actor.channel = channel;
+    crash_serve(&actor, channel);
+  }
+  channel->pid = static_cast<uint32_t>(child);
+  outcome.status = child > 0 ? SHMDS_OK : SHMDS_E_SYSTEM;
+}
+
 void act(Actor& actor, const Op& op, Outcome& outcome) {
   actor.at = &actor.attachments[op.how >> 1 & 1];
   outcome = Outcome{};
@@ -29,7 +47,8 @@ void act(Actor& actor, const Op& op, Outcome& outcome) {
   if (op.code < Code::atomic_open_or_create) return on_spsc(actor, op, outcome);
   if (op.code < Code::pool_open_or_create) return on_atomic(actor, op, outcome);
   if (op.code < Code::ring_open_or_create) return on_pool(actor, op, outcome);
-  if (op.code < Code::exit) return on_ring(actor, op, outcome);
+  if (op.code < Code::fork) return on_ring(actor, op, outcome);
+  if (op.code < Code::exit) return on_fork(actor, op, outcome);
   crash_exit(static_cast<uint32_t>(op.a));
 }
 

@@ -21,7 +21,7 @@ struct Channel {
     ended: AtomicU32,
     open_timeout_ms: u32,
     started: AtomicU32,
-    reserved: u32,
+    pid: u32,
     cpu_ns: u64,
     longest_ns: u64,
     sleeps: u64,
@@ -56,6 +56,62 @@ pub struct Process {
     pub pid: libc::pid_t,
     channel: *mut Channel,
     pub reaped: bool,
+    /// The channel belongs to a `Spare`.
+    lent: bool,
+}
+
+/// A channel for a process that one of those is going to fork: made before that one is.
+pub struct Spare(*mut Channel);
+
+impl Spare {
+    pub fn new() -> Self {
+        Self(map_channel())
+    }
+
+    /// What the process is told that forks.
+    pub fn address(&self) -> u64 {
+        self.0 as u64
+    }
+
+    /// Makes it ready for the next process.
+    pub fn reset(&self) {
+        // SAFETY: nobody uses it any more.
+        unsafe { self.0.write_bytes(0, 1) };
+    }
+
+    /// The process that was forked, from now on traced.
+    pub fn process(&self) -> Process {
+        // SAFETY: written before the batch in which it was forked ended.
+        let pid = unsafe { (*self.0).pid } as libc::pid_t;
+        let null = std::ptr::null_mut::<libc::c_void>();
+        let options = libc::PTRACE_O_EXITKILL as *mut libc::c_void;
+        // SAFETY: a child's child.
+        let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, null, options) };
+        assert_eq!(seized, 0, "trace process {pid}");
+        Process {
+            pid,
+            channel: self.0,
+            reaped: false,
+            lent: true,
+        }
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new`, and used by nobody any more.
+        unsafe { libc::munmap(self.0.cast(), size_of::<Channel>()) };
+    }
+}
+
+fn map_channel() -> *mut Channel {
+    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let size = size_of::<Channel>();
+    // SAFETY: a new anonymous mapping.
+    let memory = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0) };
+    assert_ne!(memory, libc::MAP_FAILED, "no memory for a channel");
+    memory.cast()
 }
 
 fn futex(word: &AtomicU32, operation: libc::c_int, value: u32, timeout: Option<Duration>) {
@@ -72,13 +128,7 @@ impl Process {
     /// Forks a process that waits for work; one to be traced if `traced`. The caller has never
     /// used the library itself, so that the process comes to it as one that was just started.
     pub fn start(name: &str, traced: bool) -> Self {
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let size = size_of::<Channel>();
-        // SAFETY: a new anonymous mapping.
-        let memory = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0) };
-        assert_ne!(memory, libc::MAP_FAILED, "no memory for a channel");
-        let channel: *mut Channel = memory.cast();
+        let channel = map_channel();
         // SAFETY: the process has one thread, and the child only works and exits.
         let pid = unsafe { libc::fork() };
         match pid {
@@ -90,6 +140,7 @@ impl Process {
             pid,
             channel,
             reaped: false,
+            lent: false,
         };
         process.set_name(name);
         process
@@ -211,14 +262,22 @@ impl Process {
                 break;
             }
         }
+        // One that was forked by another process, and is not traced any more: that one reaps it.
+        // SAFETY: no signal is sent.
+        while self.lent && !self.reaped && unsafe { libc::kill(self.pid, 0) } == 0 {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        self.reaped = true;
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        // SAFETY: mapped by `start`, and used by nobody any more.
-        unsafe { libc::munmap(self.channel.cast(), size_of::<Channel>()) };
+        if !self.lent {
+            // SAFETY: mapped by `start`, and used by nobody any more.
+            unsafe { libc::munmap(self.channel.cast(), size_of::<Channel>()) };
+        }
     }
 }
 
@@ -227,12 +286,20 @@ fn work(channel: *mut Channel, traced: bool) -> ! {
     step::let_news_come();
     // SAFETY: a new process with one thread; the channel is mapped.
     unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         if traced {
             let null = std::ptr::null_mut::<libc::c_void>();
             libc::ptrace(libc::PTRACE_TRACEME, 0, null, null);
         }
-        let actor = crash_actor(channel);
+        crash_serve(crash_actor(channel), channel)
+    }
+}
+
+/// Does what it is told, until it is killed, or who forked it ends.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn crash_serve(actor: *mut Actor, channel: *mut Channel) -> ! {
+    // SAFETY: the caller's actor and channel are there as long as the process.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         let state = &(*channel).state;
         loop {
             while state.load(Ordering::Acquire) != WORK {

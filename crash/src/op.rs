@@ -87,6 +87,7 @@ pub enum Code {
     RingSize,
     RingRolesOpenOrCreate,
     RingLeave,
+    Fork,
     Exit,
 }
 

@@ -1,6 +1,6 @@
 //! The processes of a run, and one point of a scenario at a time.
 
-use crate::channel::{Cost, Process};
+use crate::channel::{Cost, Process, Spare};
 use crate::model::{Event, Pending, explain, waits};
 use crate::op::{Code, OK, Op, Outcome, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -75,6 +75,8 @@ pub struct Violation {
 /// The processes that outlive points: survivors, and a newcomer.
 pub struct Rig {
     name: String,
+    /// For a victim that a survivor forks.
+    spare: Spare,
     a: Process,
     b: Process,
     newcomer: Process,
@@ -98,6 +100,7 @@ impl Rig {
         step::hold_back_news();
         Self {
             name: name.to_owned(),
+            spare: Spare::new(),
             a: Process::start(name, false),
             b: Process::start(name, false),
             newcomer: Process::start(name, false),
@@ -236,6 +239,7 @@ impl<'a> Trial<'a> {
             rig.process(who).set_open_timeout(OPEN_TIMEOUT);
         }
         rig.newcomer.set_open_timeout(SHORT_TIMEOUT);
+        rig.spare.reset();
         Self {
             rig,
             scenario,
@@ -301,6 +305,15 @@ impl<'a> Trial<'a> {
         })
     }
 
+    /// The operation, through the attachment of whoever does it.
+    fn of(&self, (who, op): Task) -> Op {
+        match op.code {
+            Code::Fork => Op::new(Code::Fork, self.rig.spare.address(), 0),
+            _ if who == Who::NewToo => op.second(),
+            _ => op,
+        }
+    }
+
     /// Has tasks done in their order, and notes what came of them.
     fn tasks(&mut self, tasks: &[Task], must_not_wait: bool) -> Result<Vec<Event>, String> {
         let mut events = Vec::new();
@@ -309,7 +322,7 @@ impl<'a> Trial<'a> {
             place(one.0) == place(next.0) && must_not_wait(&one.1) == must_not_wait(&next.1)
         };
         for batch in tasks.chunk_by(together) {
-            let ops: Vec<Op> = batch.iter().map(|&task| of(task)).collect();
+            let ops: Vec<Op> = batch.iter().map(|&task| self.of(task)).collect();
             let who = batch[0].0;
             let (outcomes, cost) = self.batch(who, &ops)?;
             for (&(who, op), outcome) in batch.iter().zip(outcomes) {
@@ -345,8 +358,11 @@ impl<'a> Trial<'a> {
         if !self.is_set_up {
             self.is_set_up = true;
             let name = self.rig.name.clone();
+            let setup = &self.scenario.setup;
+            let forks = setup.iter().any(|task| task.1.code == Code::Fork);
             for who in [Who::Victim, Who::Second] {
-                if who == Who::Victim || self.scenario.setup.iter().any(|task| task.0 == who) {
+                let comes = who == Who::Victim && !forks;
+                if comes || setup.iter().any(|task| task.0 == who) {
                     self.victims.push((who, Process::start(&name, true)));
                 }
             }
@@ -356,6 +372,9 @@ impl<'a> Trial<'a> {
                 self.history = self.setup.clone();
                 format!("before anything happened: {why}")
             })?;
+            if forks {
+                self.victims.push((Who::Victim, self.rig.spare.process()));
+            }
             self.put_sleeper_to_sleep()?;
         }
         if who == Who::Victim {
@@ -606,9 +625,4 @@ impl<'a> Trial<'a> {
 /// The process that does it: both attachments of the newcomer are in one.
 fn place(who: Who) -> Who {
     if who == Who::NewToo { Who::New } else { who }
-}
-
-/// The operation, through the attachment of whoever does it.
-fn of((who, op): Task) -> Op {
-    if who == Who::NewToo { op.second() } else { op }
 }

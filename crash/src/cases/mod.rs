@@ -8,7 +8,7 @@ mod segment;
 mod spsc;
 
 use crate::op::{Code, Op, Task, Who};
-use crate::scenario::Scenario;
+use crate::scenario::{Grain, Scenario};
 
 /// Payload of a segment, in bytes.
 const SIZE: u64 = 4096;
@@ -58,6 +58,16 @@ fn read_only(mut scenario: Scenario) -> Scenario {
         }
     }
     scenario.state.push_str(", read-only");
+    scenario
+}
+
+/// The same with a victim that B forked, and that goes on with what it inherited: it takes a slot
+/// of its own in its first operation.
+fn forked(mut scenario: Scenario) -> Scenario {
+    scenario.setup.retain(|task| task.0 != Who::Victim);
+    scenario.setup.push(task(Who::B, Code::Fork, 0, 0));
+    scenario.grain = Grain::Events;
+    scenario.state.push_str(", forked");
     scenario
 }
 

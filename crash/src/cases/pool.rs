@@ -1,6 +1,6 @@
 //! The object pool.
 
-use super::{attached, op, slots, task};
+use super::{attached, forked, op, slots, task};
 use crate::model::PoolModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -203,6 +203,16 @@ pub fn scenarios() -> Vec<Scenario> {
     );
     first.grain = Grain::Events;
     all.push(first);
+    for path in ["library", "inline"] {
+        let taken = setup(0, 2, false);
+        all.push(forked(scenario(
+            "acquire",
+            "some left",
+            path,
+            taken,
+            acquire,
+        )));
+    }
     let batch = op(Code::AcquireBatch, 0, 3);
     all.push(scenario(
         "acquire_batch",

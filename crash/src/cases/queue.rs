@@ -1,6 +1,6 @@
 //! The queue for any number of producers and consumers.
 
-use super::{PATIENTLY, attached, op, task};
+use super::{PATIENTLY, attached, forked, op, task};
 use crate::model::QueueModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -222,6 +222,8 @@ pub fn scenarios() -> Vec<Scenario> {
         all.push(with_sleeper(path, enqueue));
     }
     for path in ["library", "inline"] {
+        all.push(forked(scenario("enqueue", COLD, 8, path, enqueue)));
+        all.push(forked(scenario("dequeue", COLD, 8, path, dequeue)));
         for state in [LAST_PLACE, FULL, WRAP] {
             all.push(scarce("enqueue", state, path, enqueue));
             all.push(scarce("dequeue", state, path, dequeue));

@@ -1,6 +1,6 @@
 //! The ring buffer.
 
-use super::{PATIENTLY, attached, op, read_only, slots, task};
+use super::{PATIENTLY, attached, forked, op, read_only, slots, task};
 use crate::model::RingModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -320,6 +320,9 @@ fn with_roles() -> Vec<Scenario> {
     add("pop", Consumer, &holders, op(Code::RingPop, 0, 0));
     let overwrite = op(Code::RingOverwrite, 200, 0);
     add("push_overwrite", Producer, &[Who::B], overwrite);
+    let push = op(Code::RingPush, 200, 0);
+    let push = scenario_with_roles("push", Producer, Who::B, "inline", push);
+    all.push(forked(push));
     for (side, victim) in [
         (Producer, Code::RingOverwriteBulk),
         (Consumer, Code::RingClear),

@@ -1,6 +1,6 @@
 //! The segment itself, and its table.
 
-use super::{SIZE, attached, op, read_only, slots, task};
+use super::{SIZE, attached, forked, op, read_only, slots, task};
 use crate::model::{QueueModel, SegmentModel, SpscModel};
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -281,7 +281,13 @@ pub fn scenarios() -> Vec<Scenario> {
         reading.may_wait = false;
         all.push(read_only(reading));
     }
+    let create = op(Code::ArrayCreate, DISPUTED, 24);
+    let create = scenario("create an array", "a new name", arrays(), create);
+    all.push(forked(create));
     let close = op(Code::SegmentClose, 0, 0);
+    let mut inherited = scenario("close", "what it inherited", arrays(), close);
+    inherited.may_wait = false;
+    all.push(forked(inherited));
     let mut close = scenario("close", "arrays in it", arrays(), close);
     close.may_wait = false;
     all.push(read_only(close));

@@ -1,6 +1,6 @@
 //! The queue for one producer and one consumer.
 
-use super::{PATIENTLY, attached, op, task};
+use super::{PATIENTLY, attached, forked, op, task};
 use crate::model::SpscModel;
 use crate::op::{Code, Op, Task, Who};
 use crate::scenario::{Grain, Scenario};
@@ -208,6 +208,9 @@ pub fn scenarios() -> Vec<Scenario> {
     }
     for path in ["library", "inline"] {
         all.push(with_sleeper(path, op(Code::Push, 200, 0)));
+        let (push, pop) = (op(Code::Push, 200, 0), op(Code::Pop, 0, 0));
+        all.push(forked(scenario("push", Producer, NEW, 24, path, push)));
+        all.push(forked(scenario("pop", Consumer, NEW, 24, path, pop)));
     }
     for (operation, role, state, victim) in [
         (
