@@ -148,10 +148,10 @@ fn scenarios(options: &Options) -> Vec<Scenario> {
         .collect()
 }
 
-/// The points of a scenario, at such a grain.
-fn points(grain: Grain, survey: &Survey, options: &Options) -> Vec<At> {
+/// The points of a scenario, at such a grain; of an instruction that is repeated, so many.
+fn points(grain: Grain, most: u32, survey: &Survey, options: &Options) -> Vec<At> {
     let all: Vec<At> = match grain {
-        Grain::Instructions => survey.each(),
+        Grain::Instructions => survey.each(most),
         Grain::Events => survey.events.clone(),
     };
     let last = all.len().saturating_sub(1);
@@ -208,6 +208,14 @@ impl Course<'_> {
         self.tally
     }
 
+    /// How often an instruction is interrupted that is repeated.
+    fn most(&self) -> u32 {
+        match self.scenario.grain {
+            Grain::Instructions => 32,
+            Grain::Events => 4,
+        }
+    }
+
     fn try_points(&mut self, survey: &Survey) {
         self.tally.instructions = survey.instructions;
         self.tally.critical = survey.critical;
@@ -216,7 +224,7 @@ impl Course<'_> {
             None if self.options.full => Grain::Instructions,
             _ => self.scenario.grain,
         };
-        let points = points(grain, survey, self.options);
+        let points = points(grain, self.most(), survey, self.options);
         if self.options.pairs {
             self.try_pairs();
         } else if self.scenario.earlier.is_some() {
@@ -301,9 +309,9 @@ impl Course<'_> {
                 }
             };
             self.tally.instructions = self.tally.instructions.max(survey.instructions);
-            let mut all = points(grain, &survey, self.options);
+            let mut all = points(grain, self.most(), &survey, self.options);
             if self.options.full && grain == Grain::Events {
-                let more = points(Grain::Instructions, &survey, self.options);
+                let more = points(Grain::Instructions, self.most(), &survey, self.options);
                 all.extend(more.iter().skip(turn).step_by(deaths.len()));
             }
             self.tally.kills += (all.len() * self.modes.len()) as u64;

@@ -2,7 +2,7 @@
 
 use crate::channel::Process;
 use crate::watch::Watch;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem::offset_of;
 use std::time::Duration;
 
@@ -111,6 +111,8 @@ pub fn release(process: &Process) {
 pub fn stop_sleeper(process: &mut Process) {
     process.signal(libc::SIGSTOP);
     process.wait(0);
+    // It may have been on its way to a breakpoint.
+    set_debug_register(process, 7, 0);
 }
 
 fn resume(process: &mut Process, request: libc::c_uint) {
@@ -326,18 +328,20 @@ impl Survey {
         self.before.push(self.instructions);
     }
 
-    /// A point at each instruction. One that repeats itself, to copy bytes, is interrupted twice.
-    pub fn each(&self) -> Vec<At> {
-        let repeats = |at: usize| {
-            at >= 2
-                && self.addresses[at - 2..=at]
-                    .windows(2)
-                    .all(|two| two[0] == two[1])
-        };
-        (0..self.addresses.len())
-            .filter(|&at| !repeats(at))
-            .map(|at| At::Instruction(at as u64))
-            .collect()
+    /// A point at each instruction. Of one that is executed again and again, to wait or to copy
+    /// bytes, the first `most` times, and those when something has just happened.
+    pub fn each(&self, most: u32) -> Vec<At> {
+        let mut times: HashMap<u64, u32> = HashMap::new();
+        let mut points = Vec::new();
+        for (at, &address) in self.addresses.iter().enumerate() {
+            let times = times.entry(address).or_default();
+            *times += 1;
+            let last = at + 1 == self.addresses.len();
+            if *times <= most || last || self.before.binary_search(&(at as u64)).is_ok() {
+                points.push(At::Instruction(at as u64));
+            }
+        }
+        points
     }
 
     fn find_landmarks(&mut self) {
