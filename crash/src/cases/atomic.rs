@@ -119,10 +119,5 @@ pub fn pairs() -> Vec<Scenario> {
     setup.push(task(Who::A, Code::AtomicStore, 50, 0));
     pair.setup = setup;
     pair.second = Some(op(Code::AtomicExchange, 250, 0));
-    let exchange = |to| op(Code::WideCompareExchange, 50, to);
-    let mut wide = wide("compare_exchange, twice", exchange(200));
-    let open = op(Code::WideOpenOrCreate, 50, 0);
-    wide.setup = attached(Some(open), &[Who::Victim, Who::Second]);
-    wide.second = Some(exchange(250));
-    vec![pair, wide]
+    vec![pair]
 }
