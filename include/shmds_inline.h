@@ -529,11 +529,13 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   next = SHMDS_LIKELY(index != parts->last_index) ? at + 1 : at - index + 2 * unit;
   /* Never ahead of the truth: this position is passed, and all before it were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  if (other->at == at) {
+  /* The other side exchanges this word next, in the same lap or in the next one. */
+  if (other->at == (side != 0 ? at + 2 * unit : at)) {
     other->word = desired;
   }
   own->at = next;
-  own->word = __atomic_load_n(parts->words + (next & (2 * unit - 1)), __ATOMIC_SEQ_CST);
+  /* Relaxed: a guess, which the compare-and-swap confirms. */
+  own->word = __atomic_load_n(parts->words + (next & (2 * unit - 1)), __ATOMIC_RELAXED);
   return j;
 }
 

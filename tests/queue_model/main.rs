@@ -15,7 +15,9 @@
 //! Processes with foresight do as the code in line does: after an operation they load the
 //! word at the position behind it, and when their next operation on that side finds the
 //! hint there, they exchange what they saw then, however long ago, without another look.
-//! Operations on the other side keep that up to date, unless they go through the library.
+//! Operations on the other side keep that up to date, unless they go through the library;
+//! only so do dead lanes come to name each other's slots here. (A lane that names its own
+//! slot twice, and a lane aside of such a circle, do not occur: that takes three deaths.)
 //!
 //! Memory is sequentially consistent, capacities are up to 3, positions do not wrap,
 //! and hints are never foreign bytes, so neither `resync` nor the later strides of
@@ -74,6 +76,8 @@ enum Fault {
     SightingBeforeRecord,
     /// Neighbours are not looked at again after the scan.
     NeighboursNotCheckedAgain,
+    /// A dead owner is replaced only after the looks at its lane's neighbours.
+    ClaimAfterLooks,
     /// Lanes that own each other's slots among them are not told.
     CirclesNotTold,
     /// The lanes of a circle are told although others are bound to it.
@@ -221,8 +225,10 @@ enum Next {
         j: u8,
         element: u8,
     },
-    /// Store the record although nothing was exchanged.
+    /// Store the record although nothing was exchanged: full, or empty;
     Withdraw,
+    /// or what was foreseen is not there, and the operation begins again, by the library.
+    Restore,
     Recover(Inquest, Inquiry),
     Dead,
 }
@@ -407,6 +413,13 @@ fn neighbours_not_checked_again_are_caught() {
     let model = model(1, &[E, DE], &[D, D], 2);
     let fault = Fault::NeighboursNotCheckedAgain;
     is_caught(fault, Foresight::None, model, "both seen elsewhere");
+}
+
+#[test]
+fn a_claim_after_the_looks_is_caught() {
+    let model = model(1, &[EDE, DE], &[ED, D], 2);
+    let fault = Fault::ClaimAfterLooks;
+    is_caught(fault, Foresight::OfOneSide, model, "two holders");
 }
 
 #[test]

@@ -98,6 +98,9 @@ impl Model {
         };
         match self.fault {
             Fault::SightingBeforeRecord => Some(Next::Recover(inquest, Inquiry::Word(0))),
+            Fault::ClaimAfterLooks if before.is_some() => state
+                .is_free(before)
+                .then_some(Next::Recover(inquest, Inquiry::OwnRecord)),
             _ => state
                 .is_free(before)
                 .then_some(Next::Recover(inquest, Inquiry::Claim)),
@@ -219,6 +222,10 @@ impl Model {
             }
             Next::Exchange { at, seen } => {
                 let word = &mut state.words[self.index(at)];
+                if *word != seen && now.foreseen[operation.side()] == Some((at, seen)) {
+                    state.processes[process].foreseen[operation.side()] = None;
+                    return Ok(Next::Restore);
+                }
                 if *word != seen {
                     return Ok(Next::Look {
                         at,
@@ -230,9 +237,14 @@ impl Model {
                     slot: s,
                 };
                 let other = &mut state.processes[process].foreseen[1 - operation.side()];
+                // What the other side exchanges next at this word.
+                let its_next = match operation {
+                    Enqueue => at,
+                    Dequeue => at + self.capacity as u8,
+                };
                 match other {
                     Some((behind, foreseen))
-                        if *behind == at && self.foresight == Foresight::OfBothSides =>
+                        if *behind == its_next && self.foresight == Foresight::OfBothSides =>
                     {
                         *foreseen = *word;
                     }
@@ -278,6 +290,11 @@ impl Model {
                     format!("process {process} reads {read} where {element} was taken")
                 })?;
                 state.finish(process)
+            }
+            Next::Restore => {
+                state.lanes[lane].record = Record::Idle(s);
+                state.processes[process].spare = 0;
+                Next::Begin
             }
             Next::Withdraw => {
                 state.lanes[lane].record = Record::Idle(s);

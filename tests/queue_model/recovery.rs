@@ -11,6 +11,7 @@ impl Model {
             next => return Ok(next),
         };
         let own = usize::from(inquest.lane);
+        let late = self.fault == Fault::ClaimAfterLooks && inquest.before.is_some();
         let go = |inquest, next| Ok(Next::Recover(inquest, next));
         match next {
             Inquiry::Claim => {
@@ -19,11 +20,16 @@ impl Model {
                     return Ok(Next::Begin);
                 }
                 state.lanes[own].owner = Some(process as u8);
-                go(inquest, Inquiry::OwnRecord)
+                match inquest.record {
+                    _ if !late => go(inquest, Inquiry::OwnRecord),
+                    Record::Idle(_) => Ok(state.inherit(process, inquest.lane)),
+                    Record::InOperation { .. } => go(inquest, Inquiry::Verdict),
+                }
             }
             Inquiry::OwnRecord => {
                 inquest.record = state.lanes[own].record;
                 match inquest.record {
+                    Record::Idle(_) if late => go(inquest, Inquiry::Claim),
                     Record::Idle(_) => Ok(state.inherit(process, inquest.lane)),
                     Record::InOperation { .. } => go(inquest, self.neighbour(own, 0)),
                 }
@@ -120,6 +126,7 @@ impl Model {
             Some(lane) if self.fault != Fault::NeighboursNotCheckedAgain => {
                 Inquiry::SameRecord(lane)
             }
+            _ if self.fault == Fault::ClaimAfterLooks && inquest.before.is_some() => Inquiry::Claim,
             _ => Inquiry::Verdict,
         }
     }

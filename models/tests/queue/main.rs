@@ -6,7 +6,7 @@ mod ring;
 
 use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::thread;
-use ring::{Death, Fault, Queue};
+use ring::{Death, Fault, HEIRS, Queue};
 use shmds_models::{ASLEEP, Atomic, RACE, holds, is_caught, wait};
 use std::sync::Arc;
 
@@ -295,6 +295,33 @@ fn a_sighting_before_the_death_is_caught() {
     is_caught(3, "both slots", || {
         a_producer_dies(Death::AfterExchange, Fault::SightingBeforeDeath);
     });
+}
+
+/// Two heirs recover lanes whose owners died in operations on the same slots.
+fn two_inherit(fault: Fault) {
+    let queue = Arc::new(Queue::new(1, 2, fault));
+    queue.die_on_the_same_slots([0, 1]);
+    let heir = {
+        let queue = Arc::clone(&queue);
+        thread::spawn(move || queue.inherit(1, 0, HEIRS + 1))
+    };
+    let mine = queue.inherit(0, 1, HEIRS);
+    let its = heir.join().expect("an heir ends");
+    // Who could not tell comes back later.
+    let mine = mine.or_else(|| queue.inherit(0, 1, HEIRS));
+    let its = its.or_else(|| queue.inherit(1, 0, HEIRS + 1));
+    assert!(mine.is_some() && its.is_some(), "a lane is not recovered");
+    assert!(mine != its, "a slot has two holders");
+}
+
+#[test]
+fn two_heirs_share_what_two_of_the_dead_own_together() {
+    holds(4, || two_inherit(Fault::None));
+}
+
+#[test]
+fn an_heir_who_looks_at_others_before_its_claim_is_caught() {
+    is_caught(4, "two holders", || two_inherit(Fault::NoFence));
 }
 
 /// Consumers sleep until producers come.

@@ -1,6 +1,7 @@
 //! The steps of `src/structures/queue/ring.rs` and of `shmds_inline.h`, with their orderings.
 
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use loom::sync::atomic::fence;
 use shmds_models::wait::{self, WaitWord};
 use shmds_models::{Atomic, Slot};
 
@@ -25,6 +26,8 @@ const IN_OPERATION: u64 = 1 << 62;
 
 /// Who may use a lane: nobody, or a number from 1 on.
 const NOBODY: u64 = 0;
+/// The first number of those who live on when lanes are inherited.
+pub const HEIRS: u64 = 100;
 
 /// A mistake in the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +56,8 @@ pub enum Fault {
     RelaxedClaim,
     /// Words and lanes are scanned before the owner is known to be dead.
     SightingBeforeDeath,
+    /// Who claims a dead owner's lane does not order that before the looks at others.
+    NoFence,
     /// In the wait words.
     Waiting(wait::Fault),
 }
@@ -191,6 +196,43 @@ impl Queue {
             (false, false) => return None,
         };
         lane_word.record.store(left, Release);
+        Some(left)
+    }
+
+    /// Two lanes whose owners died in operations on the same two slots, which nobody else has.
+    pub fn die_on_the_same_slots(&self, lanes: [usize; 2]) {
+        let slots = lanes.map(|lane| self.lanes[lane].spare());
+        for lane in lanes {
+            let record = IN_OPERATION | slots[1] << 31 | slots[0];
+            self.lanes[lane].record.store(record, Release);
+        }
+    }
+
+    /// Claims the lane of a dead owner and puts it to rest, if nothing but the lane of another
+    /// that died on the same slots can tell; `None`, and nothing changed, if that has no dead
+    /// owner any more.
+    pub fn inherit(&self, lane: usize, other: usize, heir: u64) -> Option<u64> {
+        let (own, other) = (&self.lanes[lane], &self.lanes[other]);
+        let dead = own.owner.load(Relaxed);
+        let claimed = own.owner.compare_exchange(dead, heir, AcqRel, Relaxed);
+        assert!(claimed.is_ok(), "nobody else claims this lane");
+        if self.fault != Fault::NoFence {
+            fence(SeqCst);
+        }
+        let record = own.record.load(Acquire);
+        let (s, j) = (record & SLOT_MASK, record >> 31 & SLOT_MASK);
+        // The record, the owner and the record again, as in `doubt`; both again, as in `stands`.
+        let stands = || other.record.load(Acquire) == record && other.owner.load(Acquire) < HEIRS;
+        let left = match other.record.load(Acquire) {
+            spare if spare == s => j,
+            spare if spare == j => s,
+            _ if stands() && stands() => s,
+            _ => {
+                own.owner.store(dead, Release);
+                return None;
+            }
+        };
+        own.record.store(left, Release);
         Some(left)
     }
 

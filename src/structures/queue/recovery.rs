@@ -124,9 +124,6 @@ impl Ring {
         is_dead: &dyn Fn(u64) -> bool,
     ) -> Result<bool, Corrupt> {
         let lane = self.lanes.get(lane).ok_or(Corrupt::Lane)?;
-        // Of two that recover lanes which share slots, one sees at least that the other's lane
-        // has a living owner: both stored theirs before this, and look at the other's after it.
-        fence(SeqCst);
         // Load the records in doubt before scanning: what was sighted earlier might
         // have been on its way to the dead lane. Acquire pairs with the Release of the
         // record: a word that the dead lane took a slot from no longer shows that slot.
@@ -135,6 +132,11 @@ impl Ring {
             Record::Idle(_) => return Ok(true),
             Record::InOperation { s, j } => (s, j),
         };
+        // Between the claim of this lane and the looks at the owners of others. Whoever counts
+        // another's lane as a dead one's was here before the other was: so among those who
+        // recover lanes that share slots nobody counts in a circle, and who does not count a
+        // lane concludes only what holds however that lane is decided.
+        fence(SeqCst);
         let others = self
             .lanes
             .iter()
