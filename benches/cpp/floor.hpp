@@ -36,11 +36,11 @@ struct FloorQueue {
       : memory(other.memory), tail(memory->tail), head(memory->head) {}
   FloorQueue& operator=(const FloorQueue&) = delete;
 
-  bool push(const E& value) {
+  [[gnu::always_inline]] bool push(const E& value) {
     shmds_copy_in_inline(&memory->slot, &value, sizeof(E));
     return exchange<false>(memory->tail, tail);
   }
-  bool pop(E& value) {
+  [[gnu::always_inline]] bool pop(E& value) {
     if (!exchange<true>(memory->head, head)) return false;
     value = memory->slot;
     return true;
@@ -49,7 +49,7 @@ struct FloorQueue {
 
   // Twice per lap a word counts up by one, by whichever side.
   template <bool FromFull>
-  bool exchange(std::uint64_t& hint, std::uint64_t& position) {
+  [[gnu::always_inline]] bool exchange(std::uint64_t& hint, std::uint64_t& position) {
     std::uint64_t at = position;
     if (Work == Floor::loads) at = __atomic_load_n(&hint, __ATOMIC_ACQUIRE);
     std::uint64_t* const cell = &memory->words[at % capacity];

@@ -35,6 +35,8 @@ struct Private {
   Queue queue{};
 };
 
+// What the ports add is inlined, as in the Rust program: so that what is measured is the queue.
+
 // ---- The queue for any number of producers and consumers.
 
 template <class E>
@@ -44,8 +46,8 @@ struct ShmQueue {
   static constexpr bool between_processes = true;
 
   explicit ShmQueue(Owner& owner, const char* name = "queue") : queue(owner.shm, name, capacity) {}
-  bool push(const E& value) noexcept { return queue.enqueue(value); }
-  bool pop(E& value) noexcept { return queue.dequeue(value); }
+  [[gnu::always_inline]] bool push(const E& value) noexcept { return queue.enqueue(value); }
+  [[gnu::always_inline]] bool pop(E& value) noexcept { return queue.dequeue(value); }
   size_t size() const noexcept { return queue.size(); }
 
   shm_queue<E> queue;
@@ -55,7 +57,7 @@ struct ShmQueue {
 template <class E>
 struct ShmQueueOptional : ShmQueue<E> {
   using ShmQueue<E>::ShmQueue;
-  bool pop(E& value) noexcept {
+  [[gnu::always_inline]] bool pop(E& value) noexcept {
     const std::optional<E> got = this->queue.dequeue();
     if (!got) return false;
     value = *got;
@@ -67,10 +69,10 @@ struct ShmQueueOptional : ShmQueue<E> {
 template <class E>
 struct CInlineQueue : ShmQueue<E> {
   explicit CInlineQueue(Segment& owner) : ShmQueue<E>(owner), handle(this->queue.native_handle()) {}
-  bool push(const E& value) noexcept {
+  [[gnu::always_inline]] bool push(const E& value) noexcept {
     return shmds_queue_enqueue_inline(handle, &value, sizeof(E)) == SHMDS_OK;
   }
-  bool pop(E& value) noexcept {
+  [[gnu::always_inline]] bool pop(E& value) noexcept {
     return shmds_queue_dequeue_inline(handle, &value, sizeof(E)) == SHMDS_OK;
   }
   shmds_queue* handle;
@@ -80,8 +82,12 @@ struct CInlineQueue : ShmQueue<E> {
 template <class E>
 struct CCallQueue : ShmQueue<E> {
   explicit CCallQueue(Segment& owner) : ShmQueue<E>(owner), handle(this->queue.native_handle()) {}
-  bool push(const E& value) noexcept { return shmds_queue_enqueue(handle, &value) == SHMDS_OK; }
-  bool pop(E& value) noexcept { return shmds_queue_dequeue(handle, &value) == SHMDS_OK; }
+  [[gnu::always_inline]] bool push(const E& value) noexcept {
+    return shmds_queue_enqueue(handle, &value) == SHMDS_OK;
+  }
+  [[gnu::always_inline]] bool pop(E& value) noexcept {
+    return shmds_queue_dequeue(handle, &value) == SHMDS_OK;
+  }
   shmds_queue* handle;
 };
 
@@ -96,8 +102,8 @@ struct BoostQueue {
   static constexpr bool between_processes = false;
 
   explicit BoostQueue(Owner& owner) : queue(&owner.queue) {}
-  bool push(const E& value) { return queue->push(value); }
-  bool pop(E& value) { return queue->pop(value); }
+  [[gnu::always_inline]] bool push(const E& value) { return queue->push(value); }
+  [[gnu::always_inline]] bool pop(E& value) { return queue->pop(value); }
   size_t size() const { return queue->empty() ? 0 : 1; }
 
   Queue* queue;
@@ -112,8 +118,8 @@ struct ShmSpsc {
   static constexpr bool between_processes = true;
 
   explicit ShmSpsc(Owner& owner, const char* name = "queue") : queue(owner.shm, name, capacity) {}
-  bool push(const E& value) { return queue.push(value); }
-  bool pop(E& value) { return queue.pop(value); }
+  [[gnu::always_inline]] bool push(const E& value) { return queue.push(value); }
+  [[gnu::always_inline]] bool pop(E& value) { return queue.pop(value); }
   size_t size() const { return queue.size(); }
 
   shm_spsc_queue<E> queue;
@@ -123,7 +129,7 @@ struct ShmSpsc {
 template <class E>
 struct ShmSpscOptional : ShmSpsc<E> {
   using ShmSpsc<E>::ShmSpsc;
-  bool pop(E& value) {
+  [[gnu::always_inline]] bool pop(E& value) {
     const std::optional<E> got = this->queue.pop();
     if (!got) return false;
     value = *got;
@@ -135,10 +141,12 @@ struct ShmSpscOptional : ShmSpsc<E> {
 template <class E>
 struct CInlineSpsc : ShmSpsc<E> {
   explicit CInlineSpsc(Segment& owner) : ShmSpsc<E>(owner), handle(this->queue.native_handle()) {}
-  bool push(const E& value) {
+  [[gnu::always_inline]] bool push(const E& value) {
     return shmds_spsc_queue_push_inline(handle, &value, sizeof(E)) == SHMDS_OK;
   }
-  bool pop(E& value) { return shmds_spsc_queue_pop_inline(handle, &value, sizeof(E)) == SHMDS_OK; }
+  [[gnu::always_inline]] bool pop(E& value) {
+    return shmds_spsc_queue_pop_inline(handle, &value, sizeof(E)) == SHMDS_OK;
+  }
   shmds_spsc_queue* handle;
 };
 
@@ -146,8 +154,12 @@ struct CInlineSpsc : ShmSpsc<E> {
 template <class E>
 struct CCallSpsc : ShmSpsc<E> {
   explicit CCallSpsc(Segment& owner) : ShmSpsc<E>(owner), handle(this->queue.native_handle()) {}
-  bool push(const E& value) { return shmds_spsc_queue_push(handle, &value) == SHMDS_OK; }
-  bool pop(E& value) { return shmds_spsc_queue_pop(handle, &value) == SHMDS_OK; }
+  [[gnu::always_inline]] bool push(const E& value) {
+    return shmds_spsc_queue_push(handle, &value) == SHMDS_OK;
+  }
+  [[gnu::always_inline]] bool pop(E& value) {
+    return shmds_spsc_queue_pop(handle, &value) == SHMDS_OK;
+  }
   shmds_spsc_queue* handle;
 };
 
@@ -159,8 +171,8 @@ struct BoostSpsc {
   static constexpr bool between_processes = false;
 
   explicit BoostSpsc(Owner& owner) : queue(&owner.queue) {}
-  bool push(const E& value) { return queue->push(value); }
-  bool pop(E& value) { return queue->pop(value); }
+  [[gnu::always_inline]] bool push(const E& value) { return queue->push(value); }
+  [[gnu::always_inline]] bool pop(E& value) { return queue->pop(value); }
   size_t size() const { return queue->read_available(); }
 
   Queue* queue;
@@ -175,8 +187,8 @@ struct ShmRing {
   static constexpr bool between_processes = true;
 
   explicit ShmRing(Owner& owner) : ring(owner.shm, "ring", capacity) {}
-  bool push(const E& value) noexcept { return ring.push(value); }
-  bool pop(E& value) noexcept { return ring.pop(value); }
+  [[gnu::always_inline]] bool push(const E& value) noexcept { return ring.push(value); }
+  [[gnu::always_inline]] bool pop(E& value) noexcept { return ring.pop(value); }
   size_t size() const noexcept { return ring.size(); }
 
   shm_ring_buffer<E> ring;
@@ -186,7 +198,7 @@ struct ShmRing {
 template <class E>
 struct ShmRingOptional : ShmRing<E> {
   using ShmRing<E>::ShmRing;
-  bool pop(E& value) noexcept {
+  [[gnu::always_inline]] bool pop(E& value) noexcept {
     const std::optional<E> got = this->ring.pop();
     if (!got) return false;
     value = *got;
@@ -198,8 +210,12 @@ struct ShmRingOptional : ShmRing<E> {
 template <class E>
 struct CCallRing : ShmRing<E> {
   explicit CCallRing(Segment& owner) : ShmRing<E>(owner), handle(this->ring.native_handle()) {}
-  bool push(const E& value) noexcept { return shmds_ring_buffer_push(handle, &value) == SHMDS_OK; }
-  bool pop(E& value) noexcept { return shmds_ring_buffer_pop(handle, &value) == SHMDS_OK; }
+  [[gnu::always_inline]] bool push(const E& value) noexcept {
+    return shmds_ring_buffer_push(handle, &value) == SHMDS_OK;
+  }
+  [[gnu::always_inline]] bool pop(E& value) noexcept {
+    return shmds_ring_buffer_pop(handle, &value) == SHMDS_OK;
+  }
   shmds_ring_buffer* handle;
 };
 
