@@ -70,6 +70,17 @@
 #define SHMDS_SEGMENT_COMMIT 2
 
 /**
+ * Survive that somebody truncates the segment's file. Without this, a thread that touches
+ * memory that is gone gets `SIGBUS`. With it, a handler for `SIGBUS`, which passes on what it is not
+ * meant for, puts zeros that nobody else sees in place of each such page; and the call that
+ * touched it, and every later one on the attachment, answers `SHMDS_E_TRUNCATED`. What is compiled
+ * into the program (arrays, atomics, shmds_inline.h) reads the zeros, and is told by the next
+ * call. At most 64 attachments of a process can have it at once; one more is `SHMDS_E_BUSY`. A
+ * handler that the program installs later takes its place.
+ */
+#define SHMDS_SEGMENT_GUARD 4
+
+/**
  * Major part of the version of this header.
  */
 #define SHMDS_VERSION_MAJOR 0

@@ -178,6 +178,11 @@ pub enum Error {
         /// Bytes found.
         found: u64,
     },
+    /// Memory of the segment is gone: somebody truncated its file.
+    Gone {
+        /// Segment or structure.
+        name: String,
+    },
     /// Bytes in the segment make no sense.
     Corrupt {
         /// Segment or structure.
@@ -334,6 +339,8 @@ impl fmt::Display for Error {
                 write!(f, "\"{name}\": expected a libshmds segment, found {found}"),
             Self::Truncated { name, expected, found } =>
                 write!(f, "segment \"{name}\": expected a file of {expected} bytes, found {found}"),
+            Self::Gone { name } =>
+                write!(f, "\"{name}\": somebody truncated the segment's file; expected all of its memory, found a part of it gone"),
             Self::Corrupt { name, what } => write!(f, "\"{name}\": {what} makes no sense; the memory was damaged"),
             Self::Attachments { name, limit } =>
                 write!(f, "segment \"{name}\": all {limit} attachments are taken by living processes"),

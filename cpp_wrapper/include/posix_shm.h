@@ -29,6 +29,7 @@ struct options {
   bool read_only = false;  ///< attach only, and map without the right to write
   std::chrono::milliseconds open_timeout{0};  ///< longest wait for another process that is
                                               ///< just creating the segment; 0: 5 seconds
+  bool guard = false;  ///< survive that somebody truncates the file: see `SHMDS_SEGMENT_GUARD`
 };
 
 }  // namespace shmds
@@ -213,7 +214,8 @@ class posix_shm_impl {
     wanted.max_entries = TableType::MAX_ENTRIES;
     wanted.max_attachments = options.max_attachments;
     wanted.flags = (options.read_only ? SHMDS_SEGMENT_READ_ONLY : 0U) |
-                   (options.commit ? SHMDS_SEGMENT_COMMIT : 0U);
+                   (options.commit ? SHMDS_SEGMENT_COMMIT : 0U) |
+                   (options.guard ? SHMDS_SEGMENT_GUARD : 0U);
     wanted.open_timeout_ms = static_cast<timeout_ms>(
         std::clamp<std::chrono::milliseconds::rep>(options.open_timeout.count(), 0, UINT32_MAX));
     return wanted;

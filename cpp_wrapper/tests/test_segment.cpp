@@ -286,6 +286,20 @@ TEST_CASE("attachments are limited by the option", "[segment]") {
   CHECK(posix_shm(name).get_ref_count() == 2);
 }
 
+TEST_CASE("a guarded attachment says that its memory is gone", "[segment]") {
+  const segment_name name;
+  test::child worker([&] {
+    posix_shm shm(name, 1 << 16, {.guard = true});
+    const shm_queue<int> queue(shm, "queue", 8);
+    std::filesystem::resize_file("/dev/shm/" + std::string(name), 4096);
+    // One of them touches what is gone, and all from then on say so.
+    static_cast<void>(failure_of([&] { shm_queue<int>(shm, "queue", 8); }));
+    const auto failure = failure_of([&] { shm_queue<int>(shm, "queue", 8); });
+    return failure.status == SHMDS_E_TRUNCATED && failure.what.contains("truncated");
+  });
+  CHECK(worker.wait() == 0);
+}
+
 TEST_CASE("a read-only attachment reads, and neither writes nor counts", "[segment]") {
   const segment_name name;
   posix_shm shm(name, 1024);

@@ -26,7 +26,7 @@ pub use status::*;
 pub use table::*;
 
 use crate::error::{Error, Result};
-use crate::segment::Intent;
+use crate::segment::{Intent, guard};
 use crate::structures::Structure;
 use core::ffi::{CStr, c_char};
 use core::mem::MaybeUninit;
@@ -37,9 +37,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[inline(always)]
 fn boundary(body: impl FnOnce() -> Result<shmds_status>) -> shmds_status {
     match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(status)) => status,
-        Ok(Err(error)) => status::report(&error),
-        Err(_) => status::report_panic(),
+        Ok(Ok(status)) if guard::is_quiet() => status,
+        ended => status::settle(ended),
     }
 }
 
@@ -47,10 +46,13 @@ fn boundary(body: impl FnOnce() -> Result<shmds_status>) -> shmds_status {
 /// when there is none.
 #[inline(always)]
 fn getter<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
-    catch_unwind(AssertUnwindSafe(body))
-        .ok()
-        .flatten()
-        .unwrap_or(fallback)
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(value) => value.unwrap_or(fallback),
+        Err(panic) => {
+            status::forget(panic);
+            fallback
+        }
+    }
 }
 
 /// The object behind a pointer from C.

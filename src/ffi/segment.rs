@@ -27,6 +27,14 @@ pub struct shmds_segment(pub(super) Attachment);
 pub const SHMDS_SEGMENT_READ_ONLY: u32 = 1;
 /// At creation, commit the memory of the whole payload.
 pub const SHMDS_SEGMENT_COMMIT: u32 = 2;
+/// Survive that somebody truncates the segment's file. Without this, a thread that touches
+/// memory that is gone gets `SIGBUS`. With it, a handler for `SIGBUS`, which passes on what it is not
+/// meant for, puts zeros that nobody else sees in place of each such page; and the call that
+/// touched it, and every later one on the attachment, answers `SHMDS_E_TRUNCATED`. What is compiled
+/// into the program (arrays, atomics, shmds_inline.h) reads the zeros, and is told by the next
+/// call. At most 64 attachments of a process can have it at once; one more is `SHMDS_E_BUSY`. A
+/// handler that the program installs later takes its place.
+pub const SHMDS_SEGMENT_GUARD: u32 = 4;
 
 /// How a segment is created or opened. Zero everywhere but in `struct_size`
 /// asks for the defaults.
@@ -58,10 +66,10 @@ pub struct shmds_segment_options {
 impl shmds_segment_options {
     /// The options of the core.
     fn to_core(self) -> Result<Options> {
-        let known = SHMDS_SEGMENT_READ_ONLY | SHMDS_SEGMENT_COMMIT;
+        let known = SHMDS_SEGMENT_READ_ONLY | SHMDS_SEGMENT_COMMIT | SHMDS_SEGMENT_GUARD;
         if self.flags & !known != 0 {
             return Err(Error::argument(format!(
-                "options->flags is {:#x}; expected a combination of SHMDS_SEGMENT_READ_ONLY and SHMDS_SEGMENT_COMMIT",
+                "options->flags is {:#x}; expected a combination of SHMDS_SEGMENT_READ_ONLY, SHMDS_SEGMENT_COMMIT and SHMDS_SEGMENT_GUARD",
                 self.flags
             )));
         }
@@ -82,6 +90,7 @@ impl shmds_segment_options {
             max_attachments: or(self.max_attachments, defaults.max_attachments),
             commit: self.flags & SHMDS_SEGMENT_COMMIT != 0,
             read_only: self.flags & SHMDS_SEGMENT_READ_ONLY != 0,
+            guard: self.flags & SHMDS_SEGMENT_GUARD != 0,
             open_timeout: match self.open_timeout_ms {
                 0 => defaults.open_timeout,
                 milliseconds => Duration::from_millis(u64::from(milliseconds)),

@@ -1,9 +1,12 @@
 //! Statuses, their names, and the sentence behind the last one.
 
 use super::getter;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::segment::guard;
+use core::any::Any;
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
+use std::thread;
 
 /// What a function answers: 0 is success, negative is an error, positive is the
 /// outcome of an operation that would have had to wait.
@@ -109,7 +112,7 @@ fn status_of(error: &Error) -> shmds_status {
         Error::Geometry { .. } => SHMDS_E_GEOMETRY,
         Error::Version { .. } => SHMDS_E_VERSION,
         Error::Foreign { .. } => SHMDS_E_FOREIGN,
-        Error::Truncated { .. } => SHMDS_E_TRUNCATED,
+        Error::Truncated { .. } | Error::Gone { .. } => SHMDS_E_TRUNCATED,
         Error::Corrupt { .. } => SHMDS_E_CORRUPT,
         Error::Attachments { .. } => SHMDS_E_ATTACHMENTS,
         Error::ReadOnly { .. } => SHMDS_E_READ_ONLY,
@@ -152,10 +155,31 @@ pub(super) fn report(error: &Error) -> shmds_status {
     status_of(error)
 }
 
-/// The same for a panic that was caught.
-pub(super) fn report_panic() -> shmds_status {
-    keep("an internal invariant of libshmds failed; nothing more was done");
-    SHMDS_E_INTERNAL
+/// The status of a call that did not simply succeed. One copy for all functions.
+#[cold]
+#[inline(never)]
+pub(super) fn settle(ended: thread::Result<Result<shmds_status>>) -> shmds_status {
+    let status = match ended {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => report(&error),
+        Err(panic) => {
+            forget(panic);
+            keep("an internal invariant of libshmds failed; nothing more was done");
+            SHMDS_E_INTERNAL
+        }
+    };
+    if guard::is_quiet() {
+        return status;
+    }
+    // Whatever came of it: it touched memory that is gone, or a call before it did.
+    guard::take_notice().map_or(status, |error| report(&error))
+}
+
+/// Drops what a panic left.
+#[cold]
+#[inline(never)]
+pub(super) fn forget(panic: Box<dyn Any + Send>) {
+    drop(panic);
 }
 
 /// The name of a status, such as "SHMDS_E_NOT_FOUND".

@@ -52,6 +52,8 @@ pub struct Options {
     pub commit: bool,
     /// Attach for reading only.
     pub read_only: bool,
+    /// Survive that somebody truncates the file: see [`super::guard`].
+    pub guard: bool,
     /// How long to wait for a living process: another creator, or the initialiser
     /// of a structure.
     pub open_timeout: Duration,
@@ -67,6 +69,7 @@ impl Default for Options {
             max_attachments: 256,
             commit: false,
             read_only: false,
+            guard: false,
             open_timeout: Duration::from_secs(5),
         }
     }

@@ -3,6 +3,7 @@
 
 mod attach;
 pub mod fork;
+pub mod guard;
 pub mod layout;
 mod lease;
 mod members;
@@ -18,8 +19,10 @@ use crate::fault::Fault;
 use crate::raw::{List, Ref, Region};
 use crate::sys::{self, Mapping};
 use core::mem::ManuallyDrop;
+use core::sync::atomic::AtomicBool;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
+use guard::Guard;
 use layout::{Extent, Geometry, Header};
 use lease::Lease;
 use members::Members;
@@ -55,6 +58,8 @@ pub struct Segment {
     path: CString,
     /// Closed by our own `drop` only: the program may have closed it before.
     file: ManuallyDrop<OwnedFd>,
+    /// Dropped before the mapping.
+    guard: Guard,
     mapping: Mapping,
 }
 
@@ -103,8 +108,12 @@ impl Segment {
             _presence: None,
             path,
             file: ManuallyDrop::new(file),
+            guard: Guard::none(),
             mapping,
         };
+        if options.guard {
+            segment.guard = segment.guarded()?;
+        }
         let watch = "watch for forks";
         fork::watch_forks().map_err(|error| Error::system(name, watch, &error))?;
         if options.read_only {
@@ -113,6 +122,26 @@ impl Segment {
             segment.join()?;
         }
         Ok(segment)
+    }
+
+    fn guarded(&self) -> Result<Guard> {
+        let _process = fork::lock_process();
+        match Guard::new(&self.mapping, !self.read_only) {
+            Ok(Some(guard)) => Ok(guard),
+            Ok(None) => Err(Error::Busy {
+                name: self.name.clone(),
+                found: format!(
+                    "this process has {} guarded attachments, the most that one may",
+                    guard::MOST_GUARDED
+                ),
+            }),
+            Err(error) => Err(Error::system(&self.name, "handle SIGBUS", &error)),
+        }
+    }
+
+    /// Set once memory of a guarded attachment is gone.
+    pub fn cut(&self) -> &'static AtomicBool {
+        self.guard.cut()
     }
 
     fn announce_reader(&self) -> Result<Option<Lease>> {

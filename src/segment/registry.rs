@@ -3,6 +3,7 @@
 
 use super::{Segment, fork};
 use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering;
 
 /// Changed and read under the process lock only.
 struct Attached(UnsafeCell<Vec<Entry>>);
@@ -32,6 +33,17 @@ pub fn enter(segment: &Segment) {
 /// Forgets a segment.
 pub fn leave(segment: &Segment) {
     with(|list| list.retain(|entry| !core::ptr::eq(entry.segment, segment)));
+}
+
+/// The name of a segment of which memory is gone.
+pub fn name_of_cut() -> String {
+    with(|list| {
+        // SAFETY: registered segments are alive.
+        let mut segments = list.iter().map(|entry| unsafe { &*entry.segment });
+        // Relaxed: as where it is stored.
+        let cut = segments.find(|segment| segment.cut().load(Ordering::Relaxed));
+        cut.map_or("a segment", Segment::name).to_owned()
+    })
 }
 
 /// The attached segment whose table is at this address, if any.

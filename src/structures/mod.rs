@@ -186,7 +186,11 @@ impl Attachment {
         }
         S::validate(name, params)?;
         for _ in 0..MOST_RETRIES {
-            let found = self.find_or_create::<S>(name, intent, params)?;
+            let found = self.find_or_create(
+                (name, intent, S::KIND),
+                &|| S::plan(&self.segment, name, params),
+                &|region| S::init(&self.segment, name, region, params),
+            )?;
             let id = Id {
                 index: found.index,
                 generation: found.meta.generation(),
@@ -228,11 +232,13 @@ impl Attachment {
         })
     }
 
-    fn find_or_create<S: Structure>(
+    /// One copy for all structures, as [`Self::keep`].
+    #[inline(never)]
+    fn find_or_create(
         &self,
-        name: &Key,
-        intent: Intent,
-        params: &S::Params,
+        (name, intent, kind): (&Key, Intent, Kind),
+        plan: &dyn Fn() -> Result<Extent>,
+        init: &dyn Fn(Region) -> Result<()>,
     ) -> Result<Found> {
         let segment = &*self.segment;
         if intent == Intent::Open {
@@ -245,10 +251,10 @@ impl Attachment {
                 found => found,
             };
         }
-        let extent = S::plan(segment, name, params)?;
+        let extent = plan()?;
         let request = Request {
             key: name,
-            kind: S::KIND,
+            kind,
             elem_size: extent.elem_size,
             num_elem: extent.num_elem,
             size: extent.size,
@@ -260,11 +266,11 @@ impl Attachment {
             Claim::New(reservation) if Fault::EarlyReady.is_planted() => {
                 let region = reservation.region()?;
                 let found = reservation.publish(name)?;
-                S::init(segment, name, region, params)?;
+                init(region)?;
                 Ok(found)
             }
             Claim::New(reservation) => {
-                S::init(segment, name, reservation.region()?, params)?;
+                init(reservation.region()?)?;
                 reservation.publish(name)
             }
         }

@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::raw::Ref;
-use crate::segment::Segment;
+use crate::segment::{Segment, guard};
 use crate::table::{self, Found};
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::ffi::CStr;
 
 /// Why a handle can be used no longer.
@@ -24,6 +24,8 @@ pub struct Standing {
     /// The word in the table, and its value once the structure is destroyed. As long as
     /// somebody has it open it keeps that value, so it cannot be missed.
     mark: Option<(Ref<AtomicU64>, u64)>,
+    /// Whether memory of the segment is gone.
+    cut: &'static AtomicBool,
 }
 
 impl Standing {
@@ -32,6 +34,7 @@ impl Standing {
         Self {
             end: AtomicU8::new(0),
             mark: table::destroyed_mark(segment, found),
+            cut: segment.cut(),
         }
     }
 
@@ -44,17 +47,18 @@ impl Standing {
             .is_ok()
     }
 
-    /// Whether somebody destroyed the structure. Only while the handle is open.
+    /// Whether somebody destroyed the structure, or took its memory. Only while the handle is open.
     #[inline]
-    pub fn is_destroyed(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         // Relaxed: whoever destroyed it did not wait for us.
-        matches!(&self.mark, Some((word, destroyed)) if word.load(Relaxed) == *destroyed)
+        self.cut.load(Relaxed)
+            || matches!(&self.mark, Some((word, destroyed)) if word.load(Relaxed) == *destroyed)
     }
 
     /// An error if the handle can be used no longer.
     #[inline]
     pub fn check(&self, name: &CStr) -> Result<()> {
-        if self.end.load(Relaxed) == 0 && !self.is_destroyed() {
+        if self.end.load(Relaxed) == 0 && !self.is_lost() {
             return Ok(());
         }
         Err(self.refusal(name))
@@ -68,6 +72,9 @@ impl Standing {
                 name,
                 rule: "its segment was closed in this process; expected an open one",
             };
+        }
+        if self.cut.load(Relaxed) {
+            return guard::gone(&name);
         }
         Error::Stale { name }
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 
 /// Longest segment name in bytes, without the slash (`NAME_MAX`).
 pub const NAME_LIMIT: usize = 255;
@@ -208,6 +209,93 @@ pub fn decommit(file: &OwnedFd, offset: u64, len: u64) {
     if first < end {
         let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
         let _ = fallocate(file, mode, first, end - first);
+    }
+}
+
+/// The number of this thread.
+pub fn thread_id() -> i32 {
+    // SAFETY: no arguments; async-signal-safe.
+    unsafe { libc::gettid() }
+}
+
+/// Puts a page of zeros, this process's own, at a page's address. For signal handlers.
+pub fn replace_page(address: usize, writable: bool) -> bool {
+    let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
+    let target = core::ptr::with_exposed_provenance_mut(address);
+    // SAFETY: the page is one of a mapping of ours, says the caller, and nothing is behind it.
+    let page = unsafe { libc::mmap(target, PAGE as usize, protection, flags, -1, 0) };
+    page == target
+}
+
+/// Who is asked about `SIGBUS`: whether it mended what is at that address.
+struct BusErrors {
+    mend: fn(usize) -> bool,
+    before: libc::sigaction,
+}
+
+static BUS_ERRORS: OnceLock<BusErrors> = OnceLock::new();
+
+/// Has `mend` called, in a signal handler, with the address of each `SIGBUS` of this process. When
+/// it says false, what was done about the signal before is done.
+pub fn handle_bus_errors(mend: fn(usize) -> bool) -> io::Result<()> {
+    if BUS_ERRORS.get().is_some() {
+        return Ok(());
+    }
+    // SAFETY: all zeros is a valid one; it is only written to.
+    let mut before: libc::sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: asks only.
+    check(unsafe { libc::sigaction(libc::SIGBUS, core::ptr::null(), &mut before) })?;
+    // Before the handler, which reads it.
+    let _ = BUS_ERRORS.set(BusErrors { mend, before });
+    let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_bus_error;
+    let mut ours = before;
+    ours.sa_sigaction = handler as usize;
+    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    // SAFETY: the handler does nothing but atomic operations and system calls.
+    check(unsafe { libc::sigaction(libc::SIGBUS, &ours, core::ptr::null_mut()) }).map(drop)
+}
+
+extern "C" fn on_bus_error(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let Some(BusErrors { mend, before }) = BUS_ERRORS.get() else {
+        return;
+    };
+    // SAFETY: the kernel's, and the address is set for this code.
+    let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
+    // SAFETY: this thread's errno.
+    let errno = unsafe { *libc::__errno_location() };
+    let mended = code == libc::BUS_ADRERR && mend(address);
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+    if mended {
+        return;
+    }
+    match before.sa_sigaction {
+        // The same instruction raises it again, and this time nobody handles it.
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // SAFETY: as it was before.
+            unsafe {
+                libc::signal(libc::SIGBUS, libc::SIG_DFL);
+                if code != libc::BUS_ADRERR {
+                    libc::raise(libc::SIGBUS);
+                }
+            }
+        }
+        handler if before.sa_flags & libc::SA_SIGINFO != 0 => {
+            type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+            // SAFETY: installed as one of this kind.
+            let handler: Handler = unsafe { core::mem::transmute(handler) };
+            handler(signal, info, context);
+        }
+        handler => {
+            // SAFETY: installed as one of this kind.
+            let handler: extern "C" fn(libc::c_int) = unsafe { core::mem::transmute(handler) };
+            handler(signal);
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::raw::{List, Ref, Region, Shared};
 use crate::segment::fork;
 use crate::segment::layout::table_size;
-use crate::segment::{self, Segment};
+use crate::segment::{self, Segment, guard};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use std::ffi::CString;
@@ -311,6 +311,10 @@ impl Table {
 
     /// The table of a segment.
     pub fn of(segment: &Segment) -> Result<Self> {
+        // Relaxed: a wrong answer is one that came a moment earlier.
+        if segment.cut().load(Ordering::Relaxed) {
+            return Err(guard::gone(segment.name()));
+        }
         let geometry = segment.geometry();
         Self::new(segment.heap(), geometry.max_name_size, geometry.max_entries)
             .ok_or_else(|| Error::corrupt(segment.name(), "the table"))

@@ -390,7 +390,7 @@ impl Queue {
     fn enter_until(&self, limit: Option<Deadline>) -> Result<LaneGuard<'_>> {
         match self.lanes.own_lane(&self.view.key) {
             // Remembered: so the handle is open, and what is left to ask is the table.
-            Some(guard) if !self.standing.is_destroyed() => Ok(guard),
+            Some(guard) if !self.standing.is_lost() => Ok(guard),
             _ => self.enter_slowly(limit),
         }
     }

@@ -126,7 +126,7 @@ impl RingBuffer {
     fn enter(&self, role: Role) -> Result<&RingSide> {
         let side = self.view.side(role);
         // Allowed: so the handle is open, and what is left to ask is the table.
-        if !side.is_allowed(fork::epoch()) || self.standing.is_destroyed() {
+        if !side.is_allowed(fork::epoch()) || self.standing.is_lost() {
             self.take(role, side)?;
         }
         Ok(side)

@@ -110,7 +110,7 @@ impl SpscQueue {
     fn enter(&self, role: Role) -> Result<&SpscSide> {
         let side = self.side(role);
         // Held: so the handle is open, and what is left to ask is the table.
-        if !self.holds(side) || self.standing.is_destroyed() {
+        if !self.holds(side) || self.standing.is_lost() {
             self.take(role, side)?;
         }
         Ok(side)
