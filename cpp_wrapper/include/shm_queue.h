@@ -236,12 +236,16 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   /// Takes the oldest element.
   /// @return the element, nothing if the queue is empty
   [[nodiscard, gnu::always_inline]] std::optional<T> dequeue() noexcept {
-    // Not straight into the optional: returning one that is already filled on
-    // one path costs more than the copy.
+    // Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
+    // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
     shmds_queue* const handle = handle_;
     if (!shmds_queue_try_dequeue_inline(handle, &out, sizeof(T))) [[unlikely]] {
-      return dequeue_otherwise(handle);
+      const auto found = dequeue_otherwise(handle);
+      if (!found) {
+        return std::nullopt;
+      }
+      out.value = *found;
     }
     return out.value;
   }

@@ -201,11 +201,15 @@ class shm_ring_buffer {
   /// Takes the oldest element.
   /// @return the element, nothing if there is none
   [[nodiscard, gnu::always_inline]] std::optional<T> pop() noexcept {
-    // Not straight into the optional: returning one that is already filled on
-    // one path costs more than the copy.
+    // Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
+    // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
     if (shmds_ring_buffer_try_pop_inline(handle_, &out, 1, sizeof(T)) == 0) [[unlikely]] {
-      return pop_by_call(handle_);
+      const auto found = pop_by_call(handle_);
+      if (!found) {
+        return std::nullopt;
+      }
+      out.value = *found;
     }
     return out.value;
   }

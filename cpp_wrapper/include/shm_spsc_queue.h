@@ -102,11 +102,15 @@ class shm_spsc_queue {
   /// @return the element, nothing if the queue is empty
   /// @throws shmds::error if somebody else is the consumer, and lives
   [[nodiscard, gnu::always_inline]] std::optional<T> pop() {
-    // Not straight into the optional: returning one that is already filled on
-    // one path costs more than the copy.
+    // Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
+    // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
     if (!shmds_spsc_queue_try_pop_inline(handle_, &out, sizeof(T))) [[unlikely]] {
-      return pop_by_call(handle_);
+      const auto found = pop_by_call(handle_);
+      if (!found) {
+        return std::nullopt;
+      }
+      out.value = *found;
     }
     return out.value;
   }
