@@ -120,6 +120,12 @@ static void what_was_foreseen_is_not_taken_for_true(void) {
       __atomic_store_n(&ends->head, late, __ATOMIC_RELAXED);
       CHECK(get(queue, &value, 0) == SHMDS_OK && value == out++);
       CHECK(get(queue, &value, 0) == SHMDS_EMPTY);
+      /* Laps back. */
+      __atomic_store_n(&ends->tail, 0, __ATOMIC_RELAXED);
+      __atomic_store_n(&ends->head, 0, __ATOMIC_RELAXED);
+      CHECK(put(queue, n++, 0) == SHMDS_OK);
+      CHECK(get(queue, &value, 0) == SHMDS_OK && value == out++);
+      CHECK(__atomic_load_n(&ends->tail, __ATOMIC_RELAXED) != 0);
     }
     OK(shmds_segment_close(segment));
     OK(shmds_unlink(name));

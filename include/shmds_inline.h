@@ -505,7 +505,10 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
   uint64_t j = expected - (at - index) - (side != 0 ? unit : 0);
   if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
-    at = hinted;
+    /* A hint that was stored late may be behind what this thread knows. */
+    if (hinted - at < UINT64_C(1) << 63 || at == UINT64_MAX) {
+      at = hinted;
+    }
     index = at & (2 * unit - 1);
     if (SHMDS_UNLIKELY(index > parts->last_index)) {
       return UINT64_MAX;

@@ -129,14 +129,17 @@ impl Model {
         };
         let operation = self.operation(state, process);
         state.processes[process].spare = spare;
+        let look = |at| Next::Look {
+            at,
+            contending: false,
+        };
         state.processes[process].next = match state.processes[process].foreseen[operation.side()] {
             Some((behind, seen)) if behind == at && self.is_exchangeable(operation, seen, at) => {
                 self.intend(at, seen)
             }
-            _ => Next::Look {
-                at,
-                contending: false,
-            },
+            // The later one of what it knows and of the hint.
+            Some((behind, _)) => look(at.max(behind)),
+            None => look(at),
         };
         Ok(())
     }
