@@ -60,8 +60,6 @@ class Commands {
       stage().operate(number(line));
     } else if (command == "one") {
       out << "ns " << stage().one(next(line));
-    } else if (command == "rehearse") {
-      stage().rehearse(next(line));
     } else if (command == "size") {
       out << "size " << stage().size();
     } else if (command == "close") {

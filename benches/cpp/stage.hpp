@@ -39,9 +39,6 @@ class Stage {
   virtual void operate(std::uint64_t operations) = 0;
   // Nanoseconds of a single operation.
   virtual std::uint64_t one(const std::string& operation) = 0;
-  // Operations of that kind after a hint that is late, on another queue: so that the processor has
-  // what they need but is rarely used.
-  virtual void rehearse(const std::string& operation) = 0;
   virtual size_t size() = 0;
   // A process that has stopped itself right before an operation.
   virtual pid_t victim(const std::string& operation) = 0;
@@ -136,23 +133,6 @@ class StageOf final : public Stage {
     if (!done) throw Failure("the timed operation was refused");
     (pop ? me.received_sum : me.sent_sum) += element.value();
     return end - begin;
-  }
-
-  void rehearse(const std::string& operation) override {
-    if constexpr (std::is_same_v<Port, ShmQueue<E>>) {
-      Port port(owner_, "rehearsal");
-      auto* view = reinterpret_cast<shmds_queue_view*>(port.queue.native_handle());
-      shmds_queue_ends* ends = view->parts.ends;
-      std::uint64_t* hint = operation == "pop" ? &ends->head : &ends->tail;
-      const std::uint64_t late = __atomic_load_n(hint, __ATOMIC_RELAXED);
-      E element{};
-      for (size_t i = 0; i < 20 * capacity; i++) {
-        if (i % capacity == 0) __atomic_store_n(hint, late, __ATOMIC_RELAXED);
-        if (!port.push(element) || !port.pop(element)) broken("an operation was refused");
-      }
-    } else {
-      throw Failure("no hint in this queue");
-    }
   }
 
   size_t size() override { return port_.size(); }

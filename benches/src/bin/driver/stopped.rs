@@ -81,39 +81,25 @@ fn jump(bench: &mut Bench) -> Result<(), String> {
     let mut rows = Vec::new();
     for moment in [Moment::Before, Moment::After] {
         for operation in ["push", "pop"] {
-            for rehearsed in [false, true] {
-                let (mut late, mut soon) = (Vec::new(), Vec::new());
-                for _ in 0..rounds {
-                    let program = &mut bench.ours[0];
-                    soon.push(delay(program, operation, moment, 0, rehearsed)?);
-                    late.push(delay(
-                        program,
-                        operation,
-                        moment,
-                        bench.extent.jump,
-                        rehearsed,
-                    )?);
-                }
-                let extra = late.iter().zip(&soon).map(|(late, soon)| late - soon);
-                let extra = extra.collect::<Vec<_>>();
-                rows.push((operation, moment, rehearsed, extra, late));
+            let (mut late, mut soon) = (Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                let program = &mut bench.ours[0];
+                soon.push(delay(program, operation, moment, 0)?);
+                late.push(delay(program, operation, moment, bench.extent.jump)?);
             }
+            let extra = late.iter().zip(&soon).map(|(late, soon)| late - soon);
+            rows.push((operation, moment, extra.collect::<Vec<_>>(), late));
         }
     }
     bench.report.section(
         &format!("Resumed after {} operations of others", bench.extent.jump),
         "Nanoseconds that the next operation of somebody else takes longer than when there were \
-         no operations in between, and nanoseconds that it takes. Rehearsed: after the like on \
-         another queue, so that the processor's caches have the code that is rarely used.",
+         no operations in between, and nanoseconds that it takes.",
     );
-    for (operation, moment, rehearsed, extra, late) in rows {
-        let (how, target) = match rehearsed {
-            false => ("", AtMost(1000.0)),
-            true => (", rehearsed", Target::None),
-        };
-        let name = format!("longer after a {operation} stopped {moment:?}{how}");
-        bench.report.row(&name, &extra, None, target);
-        let name = format!("the {operation} after it{how}");
+    for (operation, moment, extra, late) in rows {
+        let name = format!("longer after a {operation} stopped {moment:?}");
+        bench.report.row(&name, &extra, None, AtMost(1000.0));
+        let name = format!("the {operation} after it");
         bench.report.row(&name, &late, None, Target::None);
     }
     Ok(())
@@ -125,7 +111,6 @@ fn delay(
     operation: &str,
     moment: Moment,
     operations: u64,
-    rehearsed: bool,
 ) -> Result<f64, String> {
     program.ask("open queue 8")?;
     let mut figure = 0.0;
@@ -137,9 +122,6 @@ fn delay(
         if operation == "pop" {
             // Something to take.
             program.ask("one push")?;
-        }
-        if rehearsed {
-            program.ask(&format!("rehearse {operation}"))?;
         }
         figure = program.number(&format!("one {operation}"), "ns")?;
     }
