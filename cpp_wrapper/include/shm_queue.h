@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -240,14 +241,15 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
     // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
     shmds_queue* const handle = handle_;
-    if (!shmds_queue_try_dequeue_inline(handle, &out, sizeof(T))) [[unlikely]] {
-      const auto found = dequeue_otherwise(handle);
-      if (!found) {
-        return std::nullopt;
+    bool found = shmds_queue_try_dequeue_inline(handle, &out, sizeof(T));
+    if (!found) [[unlikely]] {
+      const auto late = dequeue_otherwise(handle);
+      found = late.has_value();
+      if (found) {
+        std::construct_at(&out.value, *late);
       }
-      out.value = *found;
     }
-    return out.value;
+    return found ? std::optional<T>(out.value) : std::nullopt;
   }
 
   /// Takes the oldest element.

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -204,14 +205,15 @@ class shm_ring_buffer {
     // Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
     // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
-    if (shmds_ring_buffer_try_pop_inline(handle_, &out, 1, sizeof(T)) == 0) [[unlikely]] {
-      const auto found = pop_by_call(handle_);
-      if (!found) {
-        return std::nullopt;
+    bool found = shmds_ring_buffer_try_pop_inline(handle_, &out, 1, sizeof(T)) != 0;
+    if (!found) [[unlikely]] {
+      const auto late = pop_by_call(handle_);
+      found = late.has_value();
+      if (found) {
+        std::construct_at(&out.value, *late);
       }
-      out.value = *found;
     }
-    return out.value;
+    return found ? std::optional<T>(out.value) : std::nullopt;
   }
 
   /// Takes the oldest element.
