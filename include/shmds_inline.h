@@ -505,8 +505,9 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
   uint64_t j = expected - (at - index) - (side != 0 ? unit : 0);
   if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
-    /* A hint that was stored late may be behind what this thread knows. */
-    if (hinted - at < UINT64_C(1) << 63 || at == UINT64_MAX) {
+    /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
+     * less, others are busy here, and the way through the library leaves them a moment. */
+    if (at - hinted - 2 * unit >= UINT64_C(1) << 63 || at == UINT64_MAX) {
       at = hinted;
     }
     index = at & (2 * unit - 1);

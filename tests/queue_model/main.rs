@@ -15,7 +15,7 @@
 //! Processes with foresight do as the code in line does: after an operation they load the
 //! word at the position behind it, and when their next operation on that side finds the
 //! hint there, they exchange what they saw then, however long ago, without another look;
-//! when they find it further back, they start from where they know to be.
+//! when they find it a lap back, they start from where they know to be.
 //! Operations on the other side keep that up to date, unless they go through the library;
 //! only so do dead lanes come to name each other's slots here. (A lane that names its own
 //! slot twice, and a lane aside of such a circle, do not occur: that takes three deaths.)

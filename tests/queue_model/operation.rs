@@ -137,9 +137,9 @@ impl Model {
             Some((behind, seen)) if behind == at && self.is_exchangeable(operation, seen, at) => {
                 self.intend(at, seen)
             }
-            // The later one of what it knows and of the hint.
-            Some((behind, _)) => look(at.max(behind)),
-            None => look(at),
+            // The hint is a lap back.
+            Some((behind, _)) if behind >= at + self.capacity as u8 => look(behind),
+            _ => look(at),
         };
         Ok(())
     }
