@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -237,19 +236,11 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   /// Takes the oldest element.
   /// @return the element, nothing if the queue is empty
   [[nodiscard, gnu::always_inline]] std::optional<T> dequeue() noexcept {
-    // Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
-    // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
     shmds_queue* const handle = handle_;
-    bool found = shmds_queue_try_dequeue_inline(handle, &out, sizeof(T));
-    if (!found) [[unlikely]] {
-      const auto late = dequeue_otherwise(handle);
-      found = late.has_value();
-      if (found) {
-        std::construct_at(&out.value, *late);
-      }
-    }
-    return found ? std::optional<T>(out.value) : std::nullopt;
+    const bool found = shmds_queue_try_dequeue_inline(handle, &out, sizeof(T));
+    return shmds::detail::found_or(found, out,
+                                   [handle]() noexcept { return dequeue_otherwise(handle); });
   }
 
   /// Takes the oldest element.

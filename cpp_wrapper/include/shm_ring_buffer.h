@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -202,18 +201,9 @@ class shm_ring_buffer {
   /// Takes the oldest element.
   /// @return the element, nothing if there is none
   [[nodiscard, gnu::always_inline]] std::optional<T> pop() noexcept {
-    // Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
-    // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
-    bool found = shmds_ring_buffer_try_pop_inline(handle_, &out, 1, sizeof(T)) != 0;
-    if (!found) [[unlikely]] {
-      const auto late = pop_by_call(handle_);
-      found = late.has_value();
-      if (found) {
-        std::construct_at(&out.value, *late);
-      }
-    }
-    return found ? std::optional<T>(out.value) : std::nullopt;
+    const bool found = shmds_ring_buffer_try_pop_inline(handle_, &out, 1, sizeof(T)) != 0;
+    return shmds::detail::found_or(found, out, [this]() noexcept { return pop_by_call(handle_); });
   }
 
   /// Takes the oldest element.

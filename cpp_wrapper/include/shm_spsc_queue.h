@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -103,18 +102,9 @@ class shm_spsc_queue {
   /// @return the element, nothing if the queue is empty
   /// @throws shmds::error if somebody else is the consumer, and lives
   [[nodiscard, gnu::always_inline]] std::optional<T> pop() {
-    // Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
-    // ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
     shmds::detail::storage<T> out;
-    bool found = shmds_spsc_queue_try_pop_inline(handle_, &out, sizeof(T));
-    if (!found) [[unlikely]] {
-      const auto late = pop_by_call(handle_);
-      found = late.has_value();
-      if (found) {
-        std::construct_at(&out.value, *late);
-      }
-    }
-    return found ? std::optional<T>(out.value) : std::nullopt;
+    const bool found = shmds_spsc_queue_try_pop_inline(handle_, &out, sizeof(T));
+    return shmds::detail::found_or(found, out, [this] { return pop_by_call(handle_); });
   }
 
   /// Takes the oldest element.

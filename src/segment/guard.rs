@@ -10,7 +10,7 @@
 use super::registry;
 use crate::error::Error;
 use crate::sys::{self, Mapping, PAGE};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 /// How many guarded attachments a process can have at once.
 pub const MOST_GUARDED: usize = 64;
@@ -126,6 +126,8 @@ fn replace(address: usize) -> bool {
 /// Whether no page was ever replaced: the cheap half of [`take_notice`].
 #[inline(always)]
 pub fn is_quiet() -> bool {
+    // Not before what this thread has touched: its own signal handler counts.
+    compiler_fence(Ordering::SeqCst);
     REPLACED.load(Ordering::Relaxed) == 0
 }
 

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -172,6 +173,24 @@ union storage {
   storage() noexcept {}
   T value;
 };
+
+/// What the code in line has put into `out`, if it has found something; or else what `otherwise`
+/// finds.
+///
+/// Not straight into the optional, nor is one from elsewhere handed on: a compiler that has two
+/// ways to get it puts it into memory, piece by piece, and waits to load it as a whole.
+template <class T, class Otherwise>
+[[gnu::always_inline]] inline std::optional<T> found_or(
+    bool found, storage<T>& out, Otherwise otherwise) noexcept(noexcept(otherwise())) {
+  if (!found) [[unlikely]] {
+    const std::optional<T> late = otherwise();
+    found = late.has_value();
+    if (found) {
+      std::construct_at(&out.value, *late);
+    }
+  }
+  return found ? std::optional<T>(out.value) : std::nullopt;
+}
 
 }  // namespace detail
 }  // namespace shmds
