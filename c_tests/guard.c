@@ -133,6 +133,14 @@ static void a_signal_that_was_sent_kills(const char* name) {
   raise(SIGBUS);
 }
 
+static void a_signal_that_was_ignored_stays_ignored(const char* name) {
+  shmds_segment* segment;
+  CHECK(signal(SIGBUS, SIG_IGN) != SIG_ERR);
+  segment = create_guarded(name);
+  CHECK(raise(SIGBUS) == 0);
+  OK(shmds_segment_close(segment));
+}
+
 static sigjmp_buf before_the_fault;
 
 static void jump_back(int signal) {
@@ -233,6 +241,7 @@ static void other_signals_go_their_way(void) {
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
   status = in_a_child(a_signal_that_was_sent_kills, check_name("sent"));
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+  holds_in_a_child(a_signal_that_was_ignored_stays_ignored, check_name("ignored"));
   holds_in_a_child(the_programs_own_handler_is_asked, check_name("handler"));
   holds_in_a_child(the_programs_own_informed_handler_is_asked, check_name("informed"));
 }

@@ -275,6 +275,8 @@ extern "C" fn on_bus_error(
         return;
     }
     match before.sa_sigaction {
+        // Sent by somebody, not raised by an instruction.
+        libc::SIG_IGN if code <= 0 => {}
         // The same instruction raises it again, and this time nobody handles it.
         libc::SIG_DFL | libc::SIG_IGN => {
             // SAFETY: as it was before.
