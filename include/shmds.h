@@ -478,6 +478,10 @@ typedef struct shmds_queue_parts {
    * has this bit and those below.
    */
   uint64_t unit;
+  /**
+   * The bits of a hint above the index.
+   */
+  uint64_t lap_mask;
 } shmds_queue_parts;
 
 /**
@@ -495,6 +499,25 @@ typedef struct shmds_queue_view {
 } shmds_queue_view;
 
 /**
+ * Which payload slots a lane has a claim to; for shmds_inline.h.
+ *
+ * At rest both words name the same slot, the lane's spare. An operation stores the ring word
+ * that it is going to exchange, and after the exchange the slot that it got. So each step of a
+ * lane is a store of one word, and nothing has to be computed before the first one.
+ */
+typedef struct shmds_queue_record {
+  /**
+   * The slot that the lane owns, until it exchanges `intent`.
+   */
+  uint64_t spare;
+  /**
+   * The ring word that the lane is exchanging, or the last one: its slot is what the lane
+   * owns after the exchange. Or just the lane's own slot.
+   */
+  uint64_t intent;
+} shmds_queue_record;
+
+/**
  * What a thread may remember of a queue: its own lane there, and the queue's parts, so
  * that an operation need not look them up in the handle first.
  */
@@ -506,7 +529,7 @@ typedef struct shmds_queue_pass {
   /**
    * The record of the lane.
    */
-  uint64_t *record;
+  struct shmds_queue_record *record;
   /**
    * The queue's parts.
    */

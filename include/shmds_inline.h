@@ -35,10 +35,12 @@
 #define SHMDS_VIEW_OF(type, handle) reinterpret_cast<type*>(handle)
 #define SHMDS_BYTES_OF(type, pointer) static_cast<type*>(pointer)
 #define SHMDS_ADDRESS_OF(pointer) reinterpret_cast<uintptr_t>(pointer)
+#define SHMDS_SIGNED(number) static_cast<long long>(number)
 #else
 #define SHMDS_VIEW_OF(type, handle) ((type*)(handle))
 #define SHMDS_BYTES_OF(type, pointer) ((type*)(pointer))
 #define SHMDS_ADDRESS_OF(pointer) ((uintptr_t)(pointer))
+#define SHMDS_SIGNED(number) ((long long)(number))
 #endif
 /** @endcond */
 
@@ -49,7 +51,7 @@ SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t e
   unsigned char* target = SHMDS_BYTES_OF(unsigned char, slot);
   const unsigned char* source = SHMDS_BYTES_OF(const unsigned char, element);
   size_t offset = 0;
-  if (!__builtin_constant_p(elem_size) || elem_size % 8 != 0 || elem_size > 64) {
+  if (!__builtin_constant_p(elem_size) || elem_size % 8 != 0 || elem_size == 8 || elem_size > 64) {
     memcpy(slot, element, elem_size);
     return;
   }
@@ -78,10 +80,15 @@ SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t e
  * process does not hold the role (after a fork, too) the side is at ends of no queue, where it can
  * neither go on nor find the other side elsewhere. */
 
-/** The position after this one; its index exists. */
-SHMDS_INLINE uint64_t shmds_spsc_queue_next_inline(const shmds_spsc_queue_view* view, uint64_t at,
-                                                   uint64_t index) {
-  return SHMDS_LIKELY(index != view->last_index) ? at + 1 : at - index + view->lap;
+/** Whether a position has an index that exists; and the position after it. */
+SHMDS_INLINE bool shmds_spsc_queue_next_inline(const shmds_spsc_queue_view* view, uint64_t at,
+                                               uint64_t index, uint64_t* next) {
+  *next = at + 1;
+  if (SHMDS_UNLIKELY(index >= view->last_index)) {
+    *next = at - index + view->lap;
+    return index == view->last_index;
+  }
+  return true;
 }
 
 /** Moves a side on and tells the other: the linearisation point. */
@@ -143,8 +150,8 @@ SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, cons
   shmds_spsc_queue_end* own = view->producer.own;
   const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
   const uint64_t index = at & view->index_mask;
-  const uint64_t next = shmds_spsc_queue_next_inline(view, at, index);
-  if (SHMDS_UNLIKELY(index > view->last_index) ||
+  uint64_t next = 0;
+  if (SHMDS_UNLIKELY(!shmds_spsc_queue_next_inline(view, at, index, &next)) ||
       SHMDS_UNLIKELY(!shmds_spsc_queue_has_room_inline(view, &view->producer, at))) {
     return false;
   }
@@ -153,20 +160,45 @@ SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, cons
   return true;
 }
 
+/**
+ * What of a pop can be done in line before the element is copied: true if the oldest element lies
+ * at
+ * `*oldest`, to be copied and then taken out by `shmds_spsc_queue_end_pop_inline`. False says
+ * nothing; the library has to be asked then.
+ *
+ * In two steps, so that C++ can copy an element as what it is, and leave out what nobody looks at.
+ *
+ * @param queue not NULL
+ * @param elem_size the queue's element size, best known to the compiler
+ * @param[out] oldest the element
+ * @param[out] next what to hand on
+ */
+SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, size_t elem_size,
+                                                    const void** oldest, uint64_t* next) {
+  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+  const uint64_t at = __atomic_load_n(&view->consumer.own->position, __ATOMIC_RELAXED);
+  const uint64_t index = at & view->index_mask;
+  *oldest = view->slots + index * elem_size;
+  return SHMDS_LIKELY(shmds_spsc_queue_next_inline(view, at, index, next)) &&
+         SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(view, &view->consumer, at));
+}
+
+/** Takes out the element that `shmds_spsc_queue_begin_pop_inline` found. */
+SHMDS_INLINE void shmds_spsc_queue_end_pop_inline(shmds_spsc_queue* queue, uint64_t next) {
+  const shmds_spsc_queue_view* view = SHMDS_VIEW_OF(const shmds_spsc_queue_view, queue);
+  shmds_spsc_queue_move_inline(queue, view->consumer.own, next);
+}
+
 /** What of `shmds_spsc_queue_pop` can be done in line; see `shmds_spsc_queue_try_push_inline`. */
 SHMDS_INLINE bool shmds_spsc_queue_try_pop_inline(shmds_spsc_queue* queue, void* element,
                                                   size_t elem_size) {
-  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
-  shmds_spsc_queue_end* own = view->consumer.own;
-  const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
-  const uint64_t index = at & view->index_mask;
-  const uint64_t next = shmds_spsc_queue_next_inline(view, at, index);
-  if (SHMDS_UNLIKELY(index > view->last_index) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_has_item_inline(view, &view->consumer, at))) {
+  const void* oldest = NULL;
+  uint64_t next = 0;
+  if (SHMDS_UNLIKELY(!shmds_spsc_queue_begin_pop_inline(queue, elem_size, &oldest, &next))) {
     return false;
   }
-  memcpy(element, view->slots + index * elem_size, elem_size);
-  shmds_spsc_queue_move_inline(queue, own, next);
+  memcpy(element, oldest, elem_size);
+  shmds_spsc_queue_end_pop_inline(queue, next);
   return true;
 }
 
@@ -215,8 +247,10 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queu
     shmds_spsc_queue_end* own = view->consumer.own;
     const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
     const uint64_t index = at & view->index_mask;
-    if (SHMDS_LIKELY(view->consumer.front == at + 1) && SHMDS_LIKELY(index <= view->last_index)) {
-      shmds_spsc_queue_move_inline(queue, own, shmds_spsc_queue_next_inline(view, at, index));
+    uint64_t next = 0;
+    if (SHMDS_LIKELY(view->consumer.front == at + 1) &&
+        SHMDS_LIKELY(shmds_spsc_queue_next_inline(view, at, index, &next))) {
+      shmds_spsc_queue_move_inline(queue, own, next);
       return SHMDS_OK;
     }
   }
@@ -453,7 +487,7 @@ typedef struct shmds_queue_foresight {
   uint64_t at;
   /** The ring word there. */
   uint64_t word;
-} shmds_queue_foresight;
+} __attribute__((aligned(16))) shmds_queue_foresight;
 
 /** At a position that does not exist, what nobody exchanges. */
 static const shmds_queue_foresight shmds_queue_nothing_foreseen
@@ -483,63 +517,139 @@ typedef struct shmds_queue_memory {
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
     __attribute__((unused, aligned(SHMDS_QUEUE_STRIDE)));
 
-/** Exchanges slot s at once, or changes nothing: side 0 is the tail, where full words come to be,
- * side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
+/** A foresight that is ready to be stored. */
+#if defined(__SSE2__)
+typedef __m128i shmds_queue_outlook;
+#else
+typedef shmds_queue_foresight shmds_queue_outlook;
+#endif
+
+/** The word at a position, as it is at this moment. */
+SHMDS_INLINE shmds_queue_outlook shmds_queue_look_ahead_inline(uint64_t at, const uint64_t* cell) {
+  /* Relaxed: a guess, which the compare-and-swap confirms. */
+  const uint64_t word = __atomic_load_n(cell, __ATOMIC_RELAXED);
+#if defined(__SSE2__)
+  shmds_queue_outlook ahead = _mm_set_epi64x(SHMDS_SIGNED(word), SHMDS_SIGNED(at));
+  /* Keeps the compiler from making it where it is stored. */
+  __asm__("" : "+x"(ahead));
+#else
+  shmds_queue_outlook ahead = {at, word};
+#endif
+  return ahead;
+}
+
+/** Remembers what was seen ahead, by one store. */
+SHMDS_INLINE void shmds_queue_remember_inline(shmds_queue_foresight* own,
+                                              shmds_queue_outlook ahead) {
+  memcpy(own, &ahead, sizeof ahead);
+}
+
+/**
+ * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
+ * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
  *
  * What the thread saw after its last operation is mostly still there: where the hint says that
  * nobody was here since, the word is not looked at again. The processor would wait for it, as it
- * waits for the hint, and the compare-and-swap looks anyway. */
-SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64_t* hint,
-                                                  uint64_t side, uint64_t s) {
+ * waits for the hint, and the compare-and-swap looks anyway.
+ *
+ * A compare-and-swap waits until all stores before it have left the processor, and what follows
+ * waits for it. So they come first, the rest is checked while they leave, and what is stored after
+ * it is made ready before. What is longer than that is done elsewhere: the step into the next lap,
+ * too.
+ */
+SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* memo,
+                                                           shmds_queue_record* record,
+                                                           uint64_t* hint, uint64_t side,
+                                                           uint64_t s, uint64_t expected) {
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_foresight* own = &memo->foreseen[side];
   shmds_queue_foresight* other = &memo->foreseen[1 - side];
   const uint64_t unit = parts->unit;
+  const uint64_t at = own->at;
+  const uint64_t lap = at & parts->lap_mask;
+  const uint64_t index = at - lap;
+  /* What the side exchanges here, less the number of a slot. */
+  const uint64_t stage = lap + (side != 0 ? unit : 0);
+  const uint64_t j = expected - stage;
+  const uint64_t next = at + 1;
+  const uint64_t desired = stage + unit + s;
+  uint64_t* cell = parts->words + index;
+  shmds_queue_outlook ahead;
   /* Acquire: pairs with the Release below; the words before the hint are seen as passed. */
-  const uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
-  uint64_t at = own->at;
-  uint64_t index = at & (2 * unit - 1);
-  uint64_t expected = own->word;
-  uint64_t desired = 0;
-  uint64_t next = 0;
-  /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
-  uint64_t j = expected - (at - index) - (side != 0 ? unit : 0);
-  if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
-    /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
-     * less, others are busy here, and the way through the library leaves them a moment. */
-    if (at - hinted - 2 * unit >= UINT64_C(1) << 63 || at == UINT64_MAX) {
-      at = hinted;
-    }
-    index = at & (2 * unit - 1);
-    if (SHMDS_UNLIKELY(index > parts->last_index)) {
-      return UINT64_MAX;
-    }
-    expected = __atomic_load_n(parts->words + index, __ATOMIC_SEQ_CST);
-    j = expected - (at - index) - (side != 0 ? unit : 0);
-    if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
-      return UINT64_MAX;
-    }
-  }
-  /* Say which two slots are in play before either can change hands. */
-  __atomic_store_n(memo->pass.record, UINT64_C(1) << 62 | j << 31 | s, __ATOMIC_RELEASE);
-  /* The linearisation point; it publishes the payload. */
-  desired = expected - j + s + unit;
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(parts->words + index, &expected, desired, false,
-                                                  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
-    __atomic_store_n(memo->pass.record, s, __ATOMIC_RELEASE);
+  if (SHMDS_UNLIKELY(j >= parts->slot_count) ||
+      SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at) ||
+      SHMDS_UNLIKELY(index == parts->last_index)) {
+    __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
-  __atomic_store_n(memo->pass.record, j, __ATOMIC_RELEASE);
-  next = SHMDS_LIKELY(index != parts->last_index) ? at + 1 : at - index + 2 * unit;
+  ahead = shmds_queue_look_ahead_inline(next, cell + 1);
+  /* The linearisation point; it publishes the payload. */
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &expected, desired, false, __ATOMIC_SEQ_CST,
+                                                  __ATOMIC_SEQ_CST))) {
+    __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    own->at = UINT64_MAX;
+    return UINT64_MAX;
+  }
+  __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
   /* Never ahead of the truth: this position is passed, and all before it were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
   /* The other side exchanges this word next, in the same lap or in the next one. */
   if (other->at == (side != 0 ? at + 2 * unit : at)) {
     other->word = desired;
   }
+  shmds_queue_remember_inline(own, ahead);
+  return j;
+}
+
+/** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word where it has to, in any lap;
+ * to be called out of line. */
+SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64_t* hint,
+                                                  uint64_t side, uint64_t s) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_record* record = memo->pass.record;
+  shmds_queue_foresight* own = &memo->foreseen[side];
+  shmds_queue_foresight* other = &memo->foreseen[1 - side];
+  const uint64_t unit = parts->unit;
+  const uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
+  uint64_t at = own->at;
+  uint64_t lap = at & parts->lap_mask;
+  uint64_t expected = own->word;
+  uint64_t desired = 0;
+  uint64_t next = 0;
+  /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
+  uint64_t j = expected - lap - (side != 0 ? unit : 0);
+  if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
+    /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
+     * less, others are busy here, and the way through the library leaves them a moment. */
+    if (at - hinted - 2 * unit >= UINT64_C(1) << 63 || at == UINT64_MAX) {
+      at = hinted;
+    }
+    lap = at & parts->lap_mask;
+    if (SHMDS_UNLIKELY(at - lap > parts->last_index)) {
+      return UINT64_MAX;
+    }
+    expected = __atomic_load_n(parts->words + (at - lap), __ATOMIC_SEQ_CST);
+    j = expected - lap - (side != 0 ? unit : 0);
+    if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
+      return UINT64_MAX;
+    }
+  }
+  /* Say which word is in play before the slots can change hands. */
+  __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
+  desired = expected - j + s + unit;
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(parts->words + (at - lap), &expected, desired,
+                                                  false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
+    __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    return UINT64_MAX;
+  }
+  __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
+  next = SHMDS_LIKELY(at - lap != parts->last_index) ? at + 1 : lap + 2 * unit;
+  __atomic_store_n(hint, next, __ATOMIC_RELEASE);
+  if (other->at == (side != 0 ? at + 2 * unit : at)) {
+    other->word = desired;
+  }
   own->at = next;
-  /* Relaxed: a guess, which the compare-and-swap confirms. */
-  own->word = __atomic_load_n(parts->words + (next & (2 * unit - 1)), __ATOMIC_RELAXED);
+  own->word = __atomic_load_n(parts->words + (next & ~parts->lap_mask), __ATOMIC_RELAXED);
   return j;
 }
 
@@ -553,16 +663,62 @@ SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_w
   }
 }
 
-/** Enqueues with a pass that stands, if that can be done in line. */
-SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, shmds_queue_memo* memo,
-                                                  const void* element, size_t elem_size) {
+/** Enqueues at the word that was foreseen, if that is still there. */
+SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
+                                                      const void* element, size_t elem_size) {
   const shmds_queue_parts* parts = &memo->pass.parts;
-  /* At rest, a lane's record is the number of its spare slot. */
-  const uint64_t spare = __atomic_load_n(memo->pass.record, __ATOMIC_RELAXED);
+  shmds_queue_ends* ends = parts->ends;
+  shmds_queue_record* record = memo->pass.record;
+  const uint64_t expected = memo->foreseen[0].word;
+  const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
   if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
     return false;
   }
-  /* The payload first, while the slot is this lane's alone. */
+  /* Say which word is in play before the slots can change hands. */
+  __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
+  /* The payload, while the slot is this lane's alone. */
+  shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
+  if (SHMDS_UNLIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &ends->tail, 0, spare,
+                                                          expected) == UINT64_MAX)) {
+    return false;
+  }
+  shmds_queue_wake_inline(queue, &ends->items);
+  return true;
+}
+
+/** Dequeues at the word that was foreseen, if that is still there. The element lies at `*taken`
+ * then.
+ */
+SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
+                                                   size_t elem_size, const void** taken) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_ends* ends = parts->ends;
+  shmds_queue_record* record = memo->pass.record;
+  const uint64_t expected = memo->foreseen[1].word;
+  const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
+  uint64_t slot = 0;
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
+  __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
+  slot = shmds_queue_exchange_foreseen_inline(memo, record, &ends->head, 1, spare, expected);
+  if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
+    return false;
+  }
+  shmds_queue_wake_inline(queue, &ends->space);
+  /* The exchange made the slot this lane's spare: nobody writes it now. */
+  *taken = parts->slots + slot * elem_size;
+  return true;
+}
+
+/** Enqueues with a pass that stands, if that can be done without the library. */
+SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, shmds_queue_memo* memo,
+                                                  const void* element, size_t elem_size) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  const uint64_t spare = __atomic_load_n(&memo->pass.record->spare, __ATOMIC_RELAXED);
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
   shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
   if (SHMDS_UNLIKELY(shmds_queue_exchange_inline(memo, &parts->ends->tail, 0, spare) ==
                      UINT64_MAX)) {
@@ -572,11 +728,11 @@ SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, shmds_queu
   return true;
 }
 
-/** Dequeues with a pass that stands, if that can be done in line. */
+/** Dequeues with a pass that stands, if that can be done without the library. */
 SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, shmds_queue_memo* memo,
                                                   void* element, size_t elem_size) {
   const shmds_queue_parts* parts = &memo->pass.parts;
-  const uint64_t spare = __atomic_load_n(memo->pass.record, __ATOMIC_RELAXED);
+  const uint64_t spare = __atomic_load_n(&memo->pass.record->spare, __ATOMIC_RELAXED);
   uint64_t slot = 0;
   if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
     return false;
@@ -585,7 +741,6 @@ SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, shmds_queu
   if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
     return false;
   }
-  /* The exchange made the slot this lane's spare: nobody writes it now. */
   memcpy(element, parts->slots + slot * elem_size, elem_size);
   shmds_queue_wake_inline(queue, &parts->ends->space);
   return true;
@@ -611,26 +766,40 @@ SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void*
                                                  size_t elem_size) {
   shmds_queue_memo* often = &shmds_queue_thread_memory.often;
   return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
-         shmds_queue_enqueue_with_inline(queue, often, element, elem_size);
+         shmds_queue_enqueue_foreseen_inline(queue, often, element, elem_size);
 }
 
+/**
+ * Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`, but leaves the element where it
+ * lies: in `*taken`, for the thread to copy before its next operation on the queue.
+ *
+ * So that C++ can copy an element as what it is, and leave out what nobody looks at.
+ */
+SHMDS_INLINE bool shmds_queue_try_take_inline(shmds_queue* queue, size_t elem_size,
+                                              const void** taken) {
+  shmds_queue_memo* often = &shmds_queue_thread_memory.often;
+  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
+         shmds_queue_take_foreseen_inline(queue, often, elem_size, taken);
+}
 /** Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`. */
 SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* element,
                                                  size_t elem_size) {
-  shmds_queue_memo* often = &shmds_queue_thread_memory.often;
-  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
-         shmds_queue_dequeue_with_inline(queue, often, element, elem_size);
+  const void* taken = NULL;
+  if (SHMDS_UNLIKELY(!shmds_queue_try_take_inline(queue, elem_size, &taken))) {
+    return false;
+  }
+  memcpy(element, taken, elem_size);
+  return true;
 }
 
-/** What the thread remembers of a queue that is not the one used often; NULL if it has no lane of
- * its own now, or if the queue is the one used often. */
-SHMDS_INLINE shmds_queue_memo* shmds_queue_other_inline(shmds_queue* queue) {
+/** What the thread remembers of a queue; NULL if it has no lane of its own now. */
+SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue) {
   shmds_queue_memory* memory = &shmds_queue_thread_memory;
   const uint64_t key = shmds_queue_key_inline(queue);
   const uintptr_t place = SHMDS_ADDRESS_OF(queue) / SHMDS_QUEUE_STRIDE % SHMDS_QUEUE_PLACES;
   shmds_queue_memo* other = &memory->all[place];
   if (memory->often.pass.key == key) {
-    return NULL;
+    return &memory->often;
   }
   if (SHMDS_UNLIKELY(other->pass.key != key)) {
     other->foreseen[0] = shmds_queue_nothing_foreseen;
@@ -653,8 +822,8 @@ SHMDS_INLINE shmds_queue_memo* shmds_queue_other_inline(shmds_queue* queue) {
 SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queue,
                                                                const void* element,
                                                                size_t elem_size) {
-  shmds_queue_memo* other = shmds_queue_other_inline(queue);
-  if (other && shmds_queue_enqueue_with_inline(queue, other, element, elem_size)) {
+  shmds_queue_memo* memo = shmds_queue_memo_inline(queue);
+  if (memo && shmds_queue_enqueue_with_inline(queue, memo, element, elem_size)) {
     return SHMDS_OK;
   }
   return shmds_queue_enqueue(queue, element);
@@ -663,8 +832,8 @@ SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queu
 /** Like `shmds_queue_enqueue_otherwise_inline`, for `shmds_queue_dequeue`. */
 SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queue, void* element,
                                                                size_t elem_size) {
-  shmds_queue_memo* other = shmds_queue_other_inline(queue);
-  if (other && shmds_queue_dequeue_with_inline(queue, other, element, elem_size)) {
+  shmds_queue_memo* memo = shmds_queue_memo_inline(queue);
+  if (memo && shmds_queue_dequeue_with_inline(queue, memo, element, elem_size)) {
     return SHMDS_OK;
   }
   return shmds_queue_dequeue(queue, element);

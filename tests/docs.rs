@@ -12,7 +12,7 @@ use shmds::structures::Attachment;
 use shmds::structures::atomic::{self, Atomic, Word};
 use shmds::structures::pool::{self, Word as ObjectWord};
 use shmds::structures::queue::{
-    Header as QueueHeader, Lane, Plan, PlanError, QueueEnds, RingParams,
+    Header as QueueHeader, Lane, LaneRecord, Plan, PlanError, QueueEnds, RingParams,
 };
 use shmds::structures::ring::{Header as RingHeader, RingReader, RingWriter};
 use shmds::structures::spsc::{self, SpscEnd};
@@ -128,6 +128,8 @@ fn the_layout_types_are_as_documented() {
     check_fields("### Array and atomic", &word, size_of::<Word>());
     let lane = fields!(Lane: owner record refused patience);
     check_fields("### Queue lane", &lane, size_of::<Lane>());
+    let record = fields!(LaneRecord: spare intent);
+    check_fields("### Lane record", &record, size_of::<LaneRecord>());
     let queue = fields!(QueueHeader: elem_size elem_align capacity home_lanes lanes slot_bits
         lanes_offset words_offset slots_offset);
     let mut ends = fields!(QueueEnds: tail head items space);
@@ -436,12 +438,10 @@ fn a_queue_starts_and_changes_as_documented() {
     for index in 0..CAPACITY {
         assert_eq!(word(place(index)), index, "the word for index {index}");
     }
-    let record = bits("### Lane record");
+    let record = |lane: u64| (word(lane + 8), word(lane + 16));
     for lane in 0..u64::from(plan.lanes) {
-        let bits = word(plan.lanes_offset + 64 * lane + 8);
-        assert_eq!(extract(bits, record["state"]), 0);
-        assert_eq!(extract(bits, record["s"]), CAPACITY + lane);
-        assert_eq!(extract(bits, record["j"]), 0);
+        let spare = CAPACITY + lane;
+        assert_eq!(record(plan.lanes_offset + 64 * lane), (spare, spare));
     }
     // One element: the spare of one of our lanes is in the word, and the word's slot is that lane's spare.
     assert!(enqueue(queue, 77));
@@ -449,8 +449,8 @@ fn a_queue_starts_and_changes_as_documented() {
     let lane = plan.lanes_offset + 64 * (slot - CAPACITY);
     let me = at.segment().me().expect("our owner word");
     assert_eq!(word(lane), me.0);
-    assert_eq!(extract(word(lane + 8), record["s"]), 0);
-    assert_eq!(extract(word(lane + 8), record["state"]), 0);
+    // That word was {slot 0, empty, lap 0}.
+    assert_eq!(record(lane), (0, 0));
     assert_eq!(word(place(0)) >> plan.slot_bits, 1, "full, in lap 0");
     assert_eq!(word(plan.slots_offset + 8 * slot), 77);
     assert_eq!(word(64), 1, "the tail hint");

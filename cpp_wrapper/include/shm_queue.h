@@ -230,7 +230,7 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   [[nodiscard, gnu::always_inline]] bool enqueue(const T& value) noexcept {
     shmds_queue* const handle = handle_;
     return shmds_queue_try_enqueue_inline(handle, &value, sizeof(T)) ||
-           enqueue_otherwise(handle, value);
+           enqueue_otherwise(handle, T(value));
   }
 
   /// Takes the oldest element.
@@ -248,13 +248,16 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   /// @return false if the queue is empty
   [[nodiscard, gnu::always_inline]] bool dequeue(T& value) noexcept {
     shmds_queue* const handle = handle_;
-    if (!shmds_queue_try_dequeue_inline(handle, &value, sizeof(T))) [[unlikely]] {
+    const void* taken = nullptr;
+    if (!shmds_queue_try_take_inline(handle, sizeof(T), &taken)) [[unlikely]] {
       const auto found = dequeue_otherwise(handle);
       if (!found) {
         return false;
       }
       value = *found;
+      return true;
     }
+    value = *static_cast<const T*>(taken);
     return true;
   }
 

@@ -171,7 +171,7 @@ class shm_ring_buffer {
   /// @return false, with nothing changed, if there is no room
   [[nodiscard, gnu::always_inline]] bool push(const T& value) noexcept {
     return shmds_ring_buffer_try_push_inline(handle_, &value, 1, sizeof(T)) != 0 ||
-           push_by_call(handle_, value);
+           push_by_call(handle_, T(value));
   }
 
   /// Puts copies of as many elements at the end as fit, the first ones of `values`.
@@ -187,7 +187,7 @@ class shm_ring_buffer {
   /// Puts a copy of `value` at the end, over the oldest element if there is no room.
   [[gnu::always_inline]] void push_overwrite(const T& value) noexcept {
     if (!shmds_ring_buffer_try_push_overwrite_inline(handle_, &value, sizeof(T))) [[unlikely]] {
-      overwrite_by_call(handle_, value);
+      overwrite_by_call(handle_, T(value));
     }
   }
 

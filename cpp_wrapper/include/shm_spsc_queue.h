@@ -95,7 +95,7 @@ class shm_spsc_queue {
   /// @throws shmds::error if somebody else is the producer, and lives
   [[nodiscard, gnu::always_inline]] bool push(const T& value) {
     return shmds_spsc_queue_try_push_inline(handle_, &value, sizeof(T)) ||
-           push_by_call(handle_, value);
+           push_by_call(handle_, T(value));
   }
 
   /// Takes the oldest element.
@@ -112,13 +112,18 @@ class shm_spsc_queue {
   /// @return false if the queue is empty
   /// @throws as pop()
   [[nodiscard, gnu::always_inline]] bool pop(T& value) {
-    if (!shmds_spsc_queue_try_pop_inline(handle_, &value, sizeof(T))) [[unlikely]] {
+    const void* oldest = nullptr;
+    std::uint64_t next = 0;
+    if (!shmds_spsc_queue_begin_pop_inline(handle_, sizeof(T), &oldest, &next)) [[unlikely]] {
       const auto found = pop_by_call(handle_);
       if (!found) {
         return false;
       }
       value = *found;
+      return true;
     }
+    value = *static_cast<const T*>(oldest);
+    shmds_spsc_queue_end_pop_inline(handle_, next);
     return true;
   }
 

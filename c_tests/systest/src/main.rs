@@ -10,8 +10,8 @@ use shmds::structures::pool::{
     Recent as shmds_object_pool_recent,
 };
 use shmds::structures::queue::{
-    Pass as shmds_queue_pass, QueueEnds as shmds_queue_ends, QueueParts as shmds_queue_parts,
-    QueueView as shmds_queue_view,
+    LaneRecord as shmds_queue_record, Pass as shmds_queue_pass, QueueEnds as shmds_queue_ends,
+    QueueParts as shmds_queue_parts, QueueView as shmds_queue_view,
 };
 use shmds::structures::ring::{
     RingReader as shmds_ring_buffer_reader, RingSide as shmds_ring_buffer_side,

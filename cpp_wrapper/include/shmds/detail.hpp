@@ -162,10 +162,10 @@ Handle& rebind(Handle& self, const Handle& other) noexcept {
   return *std::construct_at(&self, other);
 }
 
-/// How an element is best handed to a function that is called: by value, in registers;
-/// by reference if its alignment is more than a stack has.
+/// How a copy of an element is best handed to a function that is called: in registers, if it fits
+/// there. Otherwise not by value either: that would keep the element itself in memory.
 template <class T>
-using argument = std::conditional_t<alignof(T) <= alignof(std::max_align_t), T, const T&>;
+using argument = std::conditional_t<sizeof(T) <= 2 * sizeof(void*), T, const T&>;
 
 /// Room for a T that the library fills in; T needs no default constructor.
 template <trivially_copyable T>

@@ -3,9 +3,11 @@
 //! A wire format between processes that may run different builds; `tests`
 //! asserts every size and offset.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::Corrupt;
+use super::ring::step;
 use crate::raw::{Region, Shared};
 use crate::structures::wait::WaitWord;
 
@@ -18,7 +20,7 @@ const SPARE_BYTES: u64 = 1 << 20;
 /// The least number of lanes, however large an element is: a thread that holds a slot
 /// needs another lane for what it does meanwhile.
 const FEWEST_LANES: u64 = 4;
-/// A slot index has 31 bits in a lane record.
+/// So a position, {lap, index}, keeps 31 bits of the lap.
 const MOST_SLOTS: u64 = 1 << 31;
 
 /// The start of a queue's extent.
@@ -79,51 +81,99 @@ pub struct Lane {
     /// Who may use the lane: {attachment slot + 1, lease generation}; 0: nobody.
     /// Claimed and released by the callers of this module, which only compares it.
     pub owner: AtomicU64,
-    /// Which slots the lane has a claim to: see [`Record`].
-    pub record: AtomicU64,
+    /// Which slots the lane has a claim to.
+    pub record: LaneRecord,
     /// How often an operation on this lane found the queue full, or empty.
     pub refused: AtomicU64,
     /// What the lane has learned about waiting for the other side: as a producer, as a consumer.
     pub patience: [AtomicU64; 2],
     /// Zero.
-    pub reserved: [AtomicU64; 3],
+    pub reserved: [AtomicU64; 2],
 }
 
 // SAFETY: atomics only, so valid for all bit patterns; no padding.
 unsafe impl Shared for Lane {}
 
-/// A lane record: bits 62..64 the state, 31..62 slot `j`, 0..31 slot `s`.
+/// Which payload slots a lane has a claim to; for shmds_inline.h.
 ///
-/// State 0 is idle: the lane owns `s`, and `j` is zero, so the record is the slot's
-/// number. State 1 is in operation: the lane owns `s` if its CAS on the word that held
-/// `j` has not happened, and `j` if it has. Other states do not occur.
+/// At rest both words name the same slot, the lane's spare. An operation stores the ring word
+/// that it is going to exchange, and after the exchange the slot that it got. So each step of a
+/// lane is a store of one word, and nothing has to be computed before the first one.
+#[repr(C)]
+pub struct LaneRecord {
+    /// The slot that the lane owns, until it exchanges `intent`.
+    pub spare: AtomicU64,
+    /// The ring word that the lane is exchanging, or the last one: its slot is what the lane
+    /// owns after the exchange. Or just the lane's own slot.
+    pub intent: AtomicU64,
+}
+
+/// What the two words of a lane's record say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Record {
     /// The lane owns this slot.
     Idle(u64),
-    /// The lane owns `s` until its CAS, `j` from then on.
+    /// The lane owns `s` until its CAS on the word that held `j`, and `j` from then on.
     InOperation { s: u64, j: u64 },
 }
 
 impl Record {
-    /// The 64 bits of the record.
-    #[inline]
-    pub(super) const fn encode(self) -> u64 {
-        match self {
-            Self::Idle(s) => s,
-            Self::InOperation { s, j } => 1 << 62 | j << 31 | s,
+    const fn of(spare: u64, intent: u64, slot_mask: u64) -> Self {
+        let (s, j) = (spare, intent & slot_mask);
+        if s == j {
+            Self::Idle(s)
+        } else {
+            Self::InOperation { s, j }
         }
     }
+}
 
-    /// What 64 bits from shared memory mean; `None` for what no lane writes.
-    #[inline]
-    pub(super) const fn decode(bits: u64) -> Option<Self> {
-        let s = bits & (MOST_SLOTS - 1);
-        let j = bits >> 31 & (MOST_SLOTS - 1);
-        match bits >> 62 {
-            0 if j == 0 => Some(Self::Idle(s)),
-            1 => Some(Self::InOperation { s, j }),
-            _ => None,
+impl LaneRecord {
+    /// Says, before an exchange, which word is to be exchanged.
+    #[inline(always)]
+    pub(super) fn intend(&self, word: u64) {
+        // Release, for recovery's Acquire: who reads this also sees how the lane came by its
+        // spare, so no word that still showed that slot before is mistaken for a sighting.
+        self.intent.store(word, Release);
+    }
+
+    /// Says, after the exchange, that the lane owns slot `j`, that of the word it intended.
+    #[inline(always)]
+    pub(super) fn settle(&self, j: u64) {
+        // Release: not seen before the exchange is; pairs with recovery's Acquire.
+        self.spare.store(j, Release);
+    }
+
+    /// Says that nothing was exchanged, and the lane still owns `s`.
+    #[inline(always)]
+    pub(super) fn withdraw(&self, s: u64) {
+        // Release: as in `intend`.
+        self.intent.store(s, Release);
+    }
+
+    /// For the lane's user, and for who recovers it: nobody else stores anything.
+    #[inline(always)]
+    pub(super) fn own(&self, slot_mask: u64) -> Record {
+        // Relaxed: taking the lane over synchronised with its user before.
+        let (spare, intent) = (self.spare.load(Relaxed), self.intent.load(Relaxed));
+        Record::of(spare, intent, slot_mask)
+    }
+
+    /// For others: what the record said at one moment during the call.
+    pub(super) fn read(&self, slot_mask: u64) -> Record {
+        // Acquire: each pairs with the Releases above, so that a word seen shows all that the
+        // lane stored before it.
+        step();
+        let spare = self.spare.load(Acquire);
+        step();
+        let intent = self.intent.load(Acquire);
+        step();
+        let still = self.spare.load(Acquire);
+        if still == spare {
+            Record::of(spare, intent, slot_mask)
+        } else {
+            // The lane came by this slot meanwhile, and owned it then.
+            Record::Idle(still)
         }
     }
 }
@@ -309,7 +359,8 @@ pub(super) fn init_planned(region: Region, plan: &Plan) -> Result<(), Corrupt> {
         .list::<Lane>(plan.lanes_offset, u64::from(plan.lanes))
         .ok_or(Corrupt::Geometry)?;
     for (lane, slot) in lanes.iter().zip(plan.capacity..) {
-        lane.record.store(Record::Idle(slot).encode(), Relaxed);
+        lane.record.spare.store(slot, Relaxed);
+        lane.record.intent.store(slot, Relaxed);
     }
     Ok(())
 }

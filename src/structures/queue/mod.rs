@@ -32,7 +32,9 @@ mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
 pub use lanes::new_key;
-pub use layout::{Header, Lane, Params as RingParams, Plan, PlanError, QueueEnds, init};
+pub use layout::{
+    Header, Lane, LaneRecord, Params as RingParams, Plan, PlanError, QueueEnds, init,
+};
 pub use placed::{PLACES, Placed, STRIDE};
 pub use ring::{Ring, open};
 pub use view::{Pass, QueueParts, QueueView};

@@ -12,7 +12,7 @@
 //! difference to anybody: a payload slot is as good as another. (Lanes get there when one
 //! of them acts on a word that it saw long before, as the code in line does.)
 
-use core::sync::atomic::Ordering::{Acquire, Release, SeqCst};
+use core::sync::atomic::Ordering::{Acquire, SeqCst};
 use core::sync::atomic::fence;
 
 use super::Corrupt;
@@ -23,19 +23,20 @@ use crate::fault::Fault;
 /// A lane whose owner died in operation.
 struct Doubt<'a> {
     lane: &'a Lane,
-    /// The owner and the record that this is about.
+    /// The owner that this is about.
     owner: u64,
-    record: u64,
     s: u64,
     j: u64,
 }
 
 impl Doubt<'_> {
-    /// Whether nobody has recovered the lane since. When both words still are what they
+    /// Whether nobody has recovered the lane since. When record and owner still are what they
     /// were, nobody has used it either: using it takes a new owner word first.
-    fn stands(&self) -> bool {
+    fn stands(&self, slot_mask: u64) -> bool {
+        let (s, j) = (self.s, self.j);
         // Acquire: who saw the effects of a new owner, saw the owner change before.
-        self.lane.record.load(Acquire) == self.record && self.lane.owner.load(Acquire) == self.owner
+        self.lane.record.read(slot_mask) == Record::InOperation { s, j }
+            && self.lane.owner.load(Acquire) == self.owner
     }
 }
 
@@ -61,9 +62,7 @@ fn reach(mut slots: Vec<u64>, doubts: &[Doubt<'_>]) -> (usize, usize) {
 /// The slot that a lane in operation {s, j} is left with, if it and some of the lanes in
 /// doubt own as many slots together as they are.
 fn share(s: u64, j: u64, doubts: &[Doubt<'_>]) -> Option<u64> {
-    let mut own = vec![s, j];
-    own.dedup();
-    let (slots, others) = reach(own, doubts);
+    let (slots, others) = reach(vec![s, j], doubts);
     if slots != others + 1 {
         return None;
     }
@@ -127,8 +126,7 @@ impl Ring {
         // Load the records in doubt before scanning: what was sighted earlier might
         // have been on its way to the dead lane. Acquire pairs with the Release of the
         // record: a word that the dead lane took a slot from no longer shows that slot.
-        step();
-        let (s, j) = match self.checked_record(lane.record.load(Acquire))? {
+        let (s, j) = match self.checked_record(lane)? {
             Record::Idle(_) => return Ok(true),
             Record::InOperation { s, j } => (s, j),
         };
@@ -150,7 +148,7 @@ impl Ring {
 
         // A dead lane that the sightings resolve is itself a sighting of the slot it is
         // left with, provided that it was at rest in its grave while we looked.
-        doubts.retain(Doubt::stands);
+        doubts.retain(|doubt| doubt.stands(self.slot_mask()));
         loop {
             let before = doubts.len();
             doubts.retain(|doubt| match sightings.verdict(doubt.s, doubt.j) {
@@ -174,37 +172,31 @@ impl Ring {
         let Some(left) = verdict else {
             return Ok(false);
         };
-        // Release: pairs with the Acquire of other recoverers; whoever uses the lane next
-        // gets it through its owner word.
+        // One store, whichever it is. Whoever uses the lane next gets it through its owner word.
         step();
-        lane.record.store(Record::Idle(left).encode(), Release);
+        if left == s {
+            lane.record.withdraw(s);
+        } else {
+            lane.record.settle(left);
+        }
         Ok(true)
     }
 
     /// The lane's doubt, if its owner died in operation.
     fn doubt<'a>(&self, lane: &'a Lane, is_dead: &dyn Fn(u64) -> bool) -> Option<Doubt<'a>> {
-        let in_operation = |record| match self.checked_record(record) {
+        let in_operation = || match self.checked_record(lane) {
             Ok(Record::InOperation { s, j }) => Some((s, j)),
             _ => None,
         };
         // A glance first, because asking for the dead can cost a system call.
-        step();
-        in_operation(lane.record.load(Acquire))?;
+        in_operation()?;
         let owner = lane.owner.load(Acquire);
         if owner == 0 || !is_dead(owner) {
             return None;
         }
         // Only now is the record the last one that this owner stored.
-        step();
-        let record = lane.record.load(Acquire);
-        let (s, j) = in_operation(record)?;
-        Some(Doubt {
-            lane,
-            owner,
-            record,
-            s,
-            j,
-        })
+        let (s, j) = in_operation()?;
+        Some(Doubt { lane, owner, s, j })
     }
 
     /// Notes each slot in question that lies in a ring word or is the spare of an idle lane.
@@ -219,18 +211,16 @@ impl Ring {
         }
         // Lanes last: a slot taken from the ring meanwhile turns up here.
         for lane in self.lanes.iter() {
-            step();
-            // Acquire: as for the words.
-            if let Ok(Record::Idle(spare)) = self.checked_record(lane.record.load(Acquire)) {
+            if let Ok(Record::Idle(spare)) = self.checked_record(lane) {
                 sightings.note(spare);
             }
         }
     }
 
-    /// What a lane record says, if it is one and names slots that exist.
-    fn checked_record(&self, bits: u64) -> Result<Record, Corrupt> {
+    /// What a lane's record says, if it names slots that exist.
+    fn checked_record(&self, lane: &Lane) -> Result<Record, Corrupt> {
         let slots = self.slots.len() as u64;
-        match Record::decode(bits).ok_or(Corrupt::Lane)? {
+        match lane.record.read(self.slot_mask()) {
             Record::Idle(s) if s < slots => Ok(Record::Idle(s)),
             Record::InOperation { s, j } if s < slots && j < slots => {
                 Ok(Record::InOperation { s, j })

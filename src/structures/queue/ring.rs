@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::layout::{Header, Lane, Plan, Record};
+use super::layout::{Header, Lane, LaneRecord, Plan, Record};
 use super::patience::{PAUSES, Patience, WORDS_PER_LINE};
 use super::search::Cursor;
 #[cfg(test)]
@@ -125,7 +125,7 @@ impl Ring {
     }
 
     /// Address of the lane's record; `None` past the last lane.
-    pub fn record(&self, lane: usize) -> Option<*mut AtomicU64> {
+    pub fn record(&self, lane: usize) -> Option<*mut LaneRecord> {
         let lane = self.lanes.get(lane)?;
         Some(core::ptr::from_ref(&lane.record).cast_mut())
     }
@@ -285,12 +285,10 @@ impl Ring {
     #[inline(always)]
     fn enter(&self, lane: usize) -> Result<(&Lane, u64), Corrupt> {
         let lane = self.lanes.get(lane).ok_or(Corrupt::Lane)?;
-        // Relaxed: only this lane's user stores the record, and taking the lane over
-        // synchronised with the user before.
-        match Record::decode(lane.record.load(Relaxed)) {
-            Some(Record::Idle(spare)) if spare < self.slots.len() as u64 => Ok((lane, spare)),
-            Some(Record::Idle(_)) => Err(Corrupt::Slot),
-            _ => Err(Corrupt::Lane),
+        match lane.record.own(self.slot_mask()) {
+            Record::Idle(spare) if spare < self.slots.len() as u64 => Ok((lane, spare)),
+            Record::Idle(_) => Err(Corrupt::Slot),
+            Record::InOperation { .. } => Err(Corrupt::Lane),
         }
     }
 
@@ -371,9 +369,8 @@ impl Ring {
                 exchanged => return exchanged,
             }
         };
-        // Nothing was exchanged, so the lane still owns `s`. Release: as in `attempt`.
         step();
-        lane.record.store(Record::Idle(s).encode(), Release);
+        lane.record.withdraw(s);
         end
     }
 
@@ -397,13 +394,10 @@ impl Ring {
         if j >= self.slots.len() as u64 {
             return Err(Corrupt::Slot);
         }
-        // Say which two slots are in play before either can change hands. Release, for
-        // recovery's Acquire: who reads this record also sees how the lane came by `s`, so
-        // no word that still showed `s` before that is mistaken for a sighting.
+        // Say which two slots are in play before either can change hands.
         step();
-        let intention = Record::InOperation { s, j }.encode();
         if !Fault::LateRecord.is_planted() {
-            lane.record.store(intention, Release);
+            lane.record.intend(sight.word);
         }
         // The linearisation point. As a Release it publishes the payload, the record, and
         // that whoever read slot `s` is done with it; as an Acquire it pairs with the CAS
@@ -420,11 +414,10 @@ impl Ring {
             return Ok(None);
         }
         if Fault::LateRecord.is_planted() {
-            lane.record.store(intention, Release);
+            lane.record.intend(sight.word);
         }
-        // Release: not seen before the exchange is; pairs with recovery's Acquire.
         step();
-        lane.record.store(Record::Idle(j).encode(), Release);
+        lane.record.settle(j);
         // Never ahead of the truth: this position is passed, and all before it were when we
         // came here. Release, so that who starts from the hint (Acquire in `hinted`) sees
         // the words before it as passed too.

@@ -1,7 +1,7 @@
 //! What code compiled into the caller needs to know of an open queue, laid out for C.
 
 use super::lanes::new_key;
-use super::layout::QueueEnds;
+use super::layout::{LaneRecord, QueueEnds};
 use super::ring::Ring;
 use core::sync::atomic::AtomicU64;
 
@@ -23,6 +23,8 @@ pub struct QueueParts {
     /// The full bit of a ring word, above the bits of the slot number; the index in a hint
     /// has this bit and those below.
     pub unit: u64,
+    /// The bits of a hint above the index.
+    pub lap_mask: u64,
 }
 
 /// The start of a queue's handle. Constant while the handle is open, but for the key.
@@ -46,7 +48,7 @@ pub struct Pass {
     /// The lane is the thread's for as long as this is the key in the queue's view.
     pub key: u64,
     /// The record of the lane.
-    pub record: *mut AtomicU64,
+    pub record: *mut LaneRecord,
     /// The queue's parts.
     pub parts: QueueParts,
 }
@@ -63,6 +65,7 @@ impl QueueView {
             slot_count: plan.capacity + u64::from(plan.lanes),
             last_index: plan.capacity - 1,
             unit: ring.unit,
+            lap_mask: !ring.index_mask,
         };
         Some(Self {
             key: AtomicU64::new(new_key(id)),

@@ -79,8 +79,9 @@ fn operations_on_garbage_end_with_an_answer() {
                     queue.word(index).store(random.next(), SeqCst);
                 }
             }
-            let lane = queue.lane(random.below(3) as usize);
-            lane.record.store(random.next() >> random.below(64), SeqCst);
+            let record = &queue.lane(random.below(3) as usize).record;
+            let words = [&record.spare, &record.intent];
+            words[random.below(2) as usize].store(random.next() >> random.below(64), SeqCst);
             if random.below(2) == 0 {
                 queue.ring.header().ends.tail.store(random.next(), SeqCst);
                 queue.ring.header().ends.head.store(random.next(), SeqCst);

@@ -150,7 +150,7 @@ impl Queue {
     }
 
     fn record(&self, lane: usize) -> Record {
-        Record::decode(self.lane(lane).record.load(SeqCst)).unwrap()
+        self.lane(lane).record.own(self.ring.slot_mask())
     }
 
     fn put(&self, lane: usize, value: u64) -> Result<bool, Corrupt> {
