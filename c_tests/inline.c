@@ -132,6 +132,42 @@ static void what_was_foreseen_is_not_taken_for_true(void) {
   }
 }
 
+/* A thread of its own: it uses no queue but this one, and has not been at its later positions. */
+static void* foresee_in_vain(void* argument) {
+  shmds_queue* queue = (shmds_queue*)argument;
+  const shmds_queue_parts* parts = &SHMDS_VIEW_OF(shmds_queue_view, queue)->parts;
+  uint64_t* outside = parts->words + (2 * parts->unit - 1);
+  const uint64_t last_lap = parts->lap_mask;
+  const uint64_t foreseen = last_lap | 2;
+  parts->ends->tail = last_lap;
+  parts->words[0] = last_lap;
+  parts->words[1] = last_lap | 1;
+  parts->words[2] = foreseen;
+  CHECK(put(queue, 1, 0) == SHMDS_OK);
+  CHECK(put(queue, 2, 0) == SHMDS_OK);
+  parts->words[2] = 12345;
+  (void)!put(queue, 3, 0);
+  parts->ends->tail = UINT64_MAX;
+  *outside = foreseen;
+  (void)!put(queue, 4, 0);
+  CHECK(*outside == foreseen);
+  return NULL;
+}
+
+/* Somebody writes garbage between the operations of a thread, so that an exchange of what it
+ * foresaw fails, and a hint then names the position of nothing foreseen. */
+static void a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere(void) {
+  const char* name = check_name("vain");
+  shmds_segment* segment = check_create_sized(name, 2 << 20);
+  shmds_queue* queue = NULL;
+  pthread_t thread;
+  OK(shmds_queue_create(segment, "queue", 8, 0, 100000, &queue));
+  CHECK(pthread_create(&thread, NULL, foresee_in_vain, queue) == 0);
+  CHECK(pthread_join(thread, NULL) == 0);
+  OK(shmds_segment_close(segment));
+  OK(shmds_unlink(name));
+}
+
 /* What several threads do at once, each for a short life. */
 typedef struct {
   shmds_queue* queues[10];
@@ -420,6 +456,7 @@ int main(void) {
   RUN(both_ways_agree_on_order_full_and_empty);
   RUN(processes_that_mix_them_pass_every_element_once);
   RUN(what_was_foreseen_is_not_taken_for_true);
+  RUN(a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere);
   RUN(threads_that_come_and_go_use_each_others_lanes);
   RUN(a_thread_that_ends_may_still_use_a_queue);
   RUN(null_is_refused_in_line_too);

@@ -511,8 +511,9 @@ typedef struct shmds_queue_record {
    */
   uint64_t spare;
   /**
-   * The ring word that the lane is exchanging, or the last one: its slot is what the lane
-   * owns after the exchange. Or just the lane's own slot.
+   * The ring word that the lane is exchanging, or is about to if it still is what the lane's
+   * user saw before, or the last one: its slot is what the lane owns after the exchange. Or just
+   * the lane's own slot.
    */
   uint64_t intent;
 } shmds_queue_record;

@@ -123,7 +123,8 @@ SHMDS_INLINE bool shmds_spsc_queue_has_room_inline(const shmds_spsc_queue_view* 
 SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view,
                                                    shmds_spsc_queue_side* side, uint64_t at) {
   uint64_t tail = 0;
-  if (SHMDS_LIKELY(at != side->limit)) {
+  /* Neither is rare: a consumer that keeps up looks each time. */
+  if (at != side->limit) {
     return true;
   }
   /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
@@ -160,45 +161,54 @@ SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, cons
   return true;
 }
 
+/** A pop that has begun. */
+typedef struct shmds_spsc_queue_popping {
+  /** The oldest element. */
+  const void* element;
+  /** The end that is going to move, */
+  shmds_spsc_queue_end* own;
+  /** and where to. */
+  uint64_t next;
+} shmds_spsc_queue_popping;
+
 /**
- * What of a pop can be done in line before the element is copied: true if the oldest element lies
- * at
- * `*oldest`, to be copied and then taken out by `shmds_spsc_queue_end_pop_inline`. False says
- * nothing; the library has to be asked then.
+ * What of a pop can be done in line before the element is copied: true if there is one, to be taken
+ * out by `shmds_spsc_queue_end_pop_inline` then. False says nothing; the library has to be asked
+ * then.
  *
  * In two steps, so that C++ can copy an element as what it is, and leave out what nobody looks at.
  *
  * @param queue not NULL
  * @param elem_size the queue's element size, best known to the compiler
- * @param[out] oldest the element
- * @param[out] next what to hand on
+ * @param[out] pop not NULL
  */
 SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, size_t elem_size,
-                                                    const void** oldest, uint64_t* next) {
+                                                    shmds_spsc_queue_popping* pop) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
-  const uint64_t at = __atomic_load_n(&view->consumer.own->position, __ATOMIC_RELAXED);
+  shmds_spsc_queue_end* own = view->consumer.own;
+  const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
   const uint64_t index = at & view->index_mask;
-  *oldest = view->slots + index * elem_size;
-  return SHMDS_LIKELY(shmds_spsc_queue_next_inline(view, at, index, next)) &&
+  pop->element = view->slots + index * elem_size;
+  pop->own = own;
+  return SHMDS_LIKELY(shmds_spsc_queue_next_inline(view, at, index, &pop->next)) &&
          SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(view, &view->consumer, at));
 }
 
 /** Takes out the element that `shmds_spsc_queue_begin_pop_inline` found. */
-SHMDS_INLINE void shmds_spsc_queue_end_pop_inline(shmds_spsc_queue* queue, uint64_t next) {
-  const shmds_spsc_queue_view* view = SHMDS_VIEW_OF(const shmds_spsc_queue_view, queue);
-  shmds_spsc_queue_move_inline(queue, view->consumer.own, next);
+SHMDS_INLINE void shmds_spsc_queue_end_pop_inline(shmds_spsc_queue* queue,
+                                                  const shmds_spsc_queue_popping* pop) {
+  shmds_spsc_queue_move_inline(queue, pop->own, pop->next);
 }
 
 /** What of `shmds_spsc_queue_pop` can be done in line; see `shmds_spsc_queue_try_push_inline`. */
 SHMDS_INLINE bool shmds_spsc_queue_try_pop_inline(shmds_spsc_queue* queue, void* element,
                                                   size_t elem_size) {
-  const void* oldest = NULL;
-  uint64_t next = 0;
-  if (SHMDS_UNLIKELY(!shmds_spsc_queue_begin_pop_inline(queue, elem_size, &oldest, &next))) {
+  shmds_spsc_queue_popping pop;
+  if (SHMDS_UNLIKELY(!shmds_spsc_queue_begin_pop_inline(queue, elem_size, &pop))) {
     return false;
   }
-  memcpy(element, oldest, elem_size);
-  shmds_spsc_queue_end_pop_inline(queue, next);
+  memcpy(element, pop.element, elem_size);
+  shmds_spsc_queue_end_pop_inline(queue, &pop);
   return true;
 }
 
@@ -548,9 +558,9 @@ SHMDS_INLINE void shmds_queue_remember_inline(shmds_queue_foresight* own,
  * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
  * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
  *
- * What the thread saw after its last operation is mostly still there: where the hint says that
- * nobody was here since, the word is not looked at again. The processor would wait for it, as it
- * waits for the hint, and the compare-and-swap looks anyway.
+ * What the thread saw in its last operation is mostly still there: where the hint says that nobody
+ * was here since, the word is not looked at again. The processor would wait for it, as it waits for
+ * the hint, and the compare-and-swap looks anyway.
  *
  * A compare-and-swap waits until all stores before it have left the processor, and what follows
  * waits for it. So they come first, the rest is checked while they leave, and what is stored after
@@ -573,21 +583,22 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   const uint64_t j = expected - stage;
   const uint64_t next = at + 1;
   const uint64_t desired = stage + unit + s;
-  uint64_t* cell = parts->words + index;
+  uint64_t* cell = NULL;
   shmds_queue_outlook ahead;
   /* Acquire: pairs with the Release below; the words before the hint are seen as passed. */
   if (SHMDS_UNLIKELY(j >= parts->slot_count) ||
       SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at) ||
-      SHMDS_UNLIKELY(index == parts->last_index)) {
+      SHMDS_UNLIKELY(index >= parts->last_index)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
+  cell = parts->words + index;
   ahead = shmds_queue_look_ahead_inline(next, cell + 1);
   /* The linearisation point; it publishes the payload. */
   if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &expected, desired, false, __ATOMIC_SEQ_CST,
                                                   __ATOMIC_SEQ_CST))) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
-    own->at = UINT64_MAX;
+    *own = shmds_queue_nothing_foreseen;
     return UINT64_MAX;
   }
   __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
@@ -618,7 +629,8 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   uint64_t next = 0;
   /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
   uint64_t j = expected - lap - (side != 0 ? unit : 0);
-  if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
+  if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
+      SHMDS_UNLIKELY(at - lap > parts->last_index)) {
     /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
      * less, others are busy here, and the way through the library leaves them a moment. */
     if (at - hinted - 2 * unit >= UINT64_C(1) << 63 || at == UINT64_MAX) {
@@ -793,8 +805,8 @@ SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* eleme
 }
 
 /** What the thread remembers of a queue; NULL if it has no lane of its own now. */
-SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue) {
-  shmds_queue_memory* memory = &shmds_queue_thread_memory;
+SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue,
+                                                       shmds_queue_memory* memory) {
   const uint64_t key = shmds_queue_key_inline(queue);
   const uintptr_t place = SHMDS_ADDRESS_OF(queue) / SHMDS_QUEUE_STRIDE % SHMDS_QUEUE_PLACES;
   shmds_queue_memo* other = &memory->all[place];
@@ -818,11 +830,15 @@ SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue) {
 /**
  * `shmds_queue_enqueue`, after `shmds_queue_try_enqueue_inline` said nothing. To be called out of
  * line: it is as long as that.
+ *
+ * @param memory `shmds_queue_thread_memory` of who calls: a function out of line may be one for
+ *        several translation units
  */
 SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queue,
+                                                               shmds_queue_memory* memory,
                                                                const void* element,
                                                                size_t elem_size) {
-  shmds_queue_memo* memo = shmds_queue_memo_inline(queue);
+  shmds_queue_memo* memo = shmds_queue_memo_inline(queue, memory);
   if (memo && shmds_queue_enqueue_with_inline(queue, memo, element, elem_size)) {
     return SHMDS_OK;
   }
@@ -830,9 +846,10 @@ SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queu
 }
 
 /** Like `shmds_queue_enqueue_otherwise_inline`, for `shmds_queue_dequeue`. */
-SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queue, void* element,
-                                                               size_t elem_size) {
-  shmds_queue_memo* memo = shmds_queue_memo_inline(queue);
+SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queue,
+                                                               shmds_queue_memory* memory,
+                                                               void* element, size_t elem_size) {
+  shmds_queue_memo* memo = shmds_queue_memo_inline(queue, memory);
   if (memo && shmds_queue_dequeue_with_inline(queue, memo, element, elem_size)) {
     return SHMDS_OK;
   }
@@ -843,12 +860,14 @@ SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queu
 SHMDS_OUT_OF_LINE shmds_status shmds_queue_enqueue_otherwise(shmds_queue* queue,
                                                              const void* element,
                                                              size_t elem_size) {
-  return shmds_queue_enqueue_otherwise_inline(queue, element, elem_size);
+  return shmds_queue_enqueue_otherwise_inline(queue, &shmds_queue_thread_memory, element,
+                                              elem_size);
 }
 /** Like `shmds_queue_enqueue_otherwise`, for `shmds_queue_dequeue`. */
 SHMDS_OUT_OF_LINE shmds_status shmds_queue_dequeue_otherwise(shmds_queue* queue, void* element,
                                                              size_t elem_size) {
-  return shmds_queue_dequeue_otherwise_inline(queue, element, elem_size);
+  return shmds_queue_dequeue_otherwise_inline(queue, &shmds_queue_thread_memory, element,
+                                              elem_size);
 }
 
 /** `shmds_queue_enqueue`. `elem_size` is the queue's element size, best known to the compiler. */

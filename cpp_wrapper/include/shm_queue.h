@@ -230,7 +230,7 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
   [[nodiscard, gnu::always_inline]] bool enqueue(const T& value) noexcept {
     shmds_queue* const handle = handle_;
     return shmds_queue_try_enqueue_inline(handle, &value, sizeof(T)) ||
-           enqueue_otherwise(handle, T(value));
+           enqueue_otherwise(handle, &shmds_queue_thread_memory, shmds::detail::copied(value));
   }
 
   /// Takes the oldest element.
@@ -239,8 +239,9 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
     shmds::detail::storage<T> out;
     shmds_queue* const handle = handle_;
     const bool found = shmds_queue_try_dequeue_inline(handle, &out, sizeof(T));
-    return shmds::detail::found_or(found, out,
-                                   [handle]() noexcept { return dequeue_otherwise(handle); });
+    return shmds::detail::found_or(found, out, [handle]() noexcept {
+      return dequeue_otherwise(handle, &shmds_queue_thread_memory);
+    });
   }
 
   /// Takes the oldest element.
@@ -250,14 +251,14 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
     shmds_queue* const handle = handle_;
     const void* taken = nullptr;
     if (!shmds_queue_try_take_inline(handle, sizeof(T), &taken)) [[unlikely]] {
-      const auto found = dequeue_otherwise(handle);
+      const auto found = dequeue_otherwise(handle, &shmds_queue_thread_memory);
       if (!found) {
         return false;
       }
       value = *found;
       return true;
     }
-    value = *static_cast<const T*>(taken);
+    shmds::detail::copy_out(value, taken);
     return true;
   }
 
@@ -406,15 +407,16 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
                   shmds_queue_capacity(handle)),
         handle_(handle) {}
 
-  // What cannot be done in line. Not members, and by value, so that callers may keep the handle
-  // and the element in registers.
-  [[gnu::noinline]] static bool enqueue_otherwise(shmds_queue* handle,
+  // What cannot be done in line. Not members, and a small element by value, so that callers may
+  // keep the handle and the element in registers.
+  [[gnu::noinline]] static bool enqueue_otherwise(shmds_queue* handle, shmds_queue_memory* memory,
                                                   shmds::detail::argument<T> value) noexcept {
-    return shmds_queue_enqueue_otherwise_inline(handle, &value, sizeof(T)) == SHMDS_OK;
+    return shmds_queue_enqueue_otherwise_inline(handle, memory, &value, sizeof(T)) == SHMDS_OK;
   }
-  [[gnu::noinline]] static std::optional<T> dequeue_otherwise(shmds_queue* handle) noexcept {
+  [[gnu::noinline]] static std::optional<T> dequeue_otherwise(shmds_queue* handle,
+                                                              shmds_queue_memory* memory) noexcept {
     shmds::detail::storage<T> out;
-    if (shmds_queue_dequeue_otherwise_inline(handle, &out, sizeof(T)) != SHMDS_OK) {
+    if (shmds_queue_dequeue_otherwise_inline(handle, memory, &out, sizeof(T)) != SHMDS_OK) {
       return std::nullopt;
     }
     return out.value;

@@ -171,7 +171,7 @@ class shm_ring_buffer {
   /// @return false, with nothing changed, if there is no room
   [[nodiscard, gnu::always_inline]] bool push(const T& value) noexcept {
     return shmds_ring_buffer_try_push_inline(handle_, &value, 1, sizeof(T)) != 0 ||
-           push_by_call(handle_, T(value));
+           push_by_call(handle_, shmds::detail::copied(value));
   }
 
   /// Puts copies of as many elements at the end as fit, the first ones of `values`.
@@ -187,7 +187,7 @@ class shm_ring_buffer {
   /// Puts a copy of `value` at the end, over the oldest element if there is no room.
   [[gnu::always_inline]] void push_overwrite(const T& value) noexcept {
     if (!shmds_ring_buffer_try_push_overwrite_inline(handle_, &value, sizeof(T))) [[unlikely]] {
-      overwrite_by_call(handle_, T(value));
+      overwrite_by_call(handle_, shmds::detail::copied(value));
     }
   }
 
@@ -404,17 +404,14 @@ class shm_ring_buffer {
     return handle;
   }
 
-  // By value where compilers agree how; see push_by_call().
-  using argument = std::conditional_t<(alignof(T) > alignof(std::max_align_t)), const T&, T>;
-
-  // What cannot be done in line. Not members, and by value, so that callers may keep the handle
-  // and the element in registers.
+  // What cannot be done in line. Not members, and a small element by value, so that callers may
+  // keep the handle and the element in registers.
   [[gnu::cold, gnu::noinline]] static bool push_by_call(shmds_ring_buffer* handle,
-                                                        argument value) noexcept {
+                                                        shmds::detail::argument<T> value) noexcept {
     return shmds_ring_buffer_push(handle, &value) == SHMDS_OK;
   }
-  [[gnu::cold, gnu::noinline]] static void overwrite_by_call(shmds_ring_buffer* handle,
-                                                             argument value) noexcept {
+  [[gnu::cold, gnu::noinline]] static void overwrite_by_call(
+      shmds_ring_buffer* handle, shmds::detail::argument<T> value) noexcept {
     static_cast<void>(!shmds_ring_buffer_push_overwrite(handle, &value));
   }
   [[gnu::cold, gnu::noinline]] static std::optional<T> pop_by_call(

@@ -95,7 +95,7 @@ class shm_spsc_queue {
   /// @throws shmds::error if somebody else is the producer, and lives
   [[nodiscard, gnu::always_inline]] bool push(const T& value) {
     return shmds_spsc_queue_try_push_inline(handle_, &value, sizeof(T)) ||
-           push_by_call(handle_, T(value));
+           push_by_call(handle_, shmds::detail::copied(value));
   }
 
   /// Takes the oldest element.
@@ -112,9 +112,8 @@ class shm_spsc_queue {
   /// @return false if the queue is empty
   /// @throws as pop()
   [[nodiscard, gnu::always_inline]] bool pop(T& value) {
-    const void* oldest = nullptr;
-    std::uint64_t next = 0;
-    if (!shmds_spsc_queue_begin_pop_inline(handle_, sizeof(T), &oldest, &next)) [[unlikely]] {
+    shmds_spsc_queue_popping popping;
+    if (!shmds_spsc_queue_begin_pop_inline(handle_, sizeof(T), &popping)) [[unlikely]] {
       const auto found = pop_by_call(handle_);
       if (!found) {
         return false;
@@ -122,8 +121,8 @@ class shm_spsc_queue {
       value = *found;
       return true;
     }
-    value = *static_cast<const T*>(oldest);
-    shmds_spsc_queue_end_pop_inline(handle_, next);
+    shmds::detail::copy_out(value, popping.element);
+    shmds_spsc_queue_end_pop_inline(handle_, &popping);
     return true;
   }
 
@@ -266,8 +265,8 @@ class shm_spsc_queue {
     return false;
   }
 
-  // What cannot be done in line. Not members, and by value, so that callers may keep the handle
-  // and the element in registers.
+  // What cannot be done in line. Not members, and a small element by value, so that callers may
+  // keep the handle and the element in registers.
   [[gnu::cold, gnu::noinline]] static bool push_by_call(shmds_spsc_queue* handle,
                                                         shmds::detail::argument<T> value) {
     return done(shmds_spsc_queue_push(handle, &value), SHMDS_FULL);

@@ -26,3 +26,11 @@ shm_queue<long>::reservation elsewhere::reserve(shm_queue<long>& queue, long val
 void elsewhere::finish(shm_queue<long>::taken_element taken) {
   taken.done();
 }
+
+std::optional<long> elsewhere::pass(shm_queue<long>& queue, long value) {
+  return queue.enqueue(value) ? queue.dequeue() : std::nullopt;
+}
+
+bool elsewhere::remembers(const shm_queue<long>& queue) {
+  return shmds_queue_thread_memory.often.pass.key == shmds_queue_key_inline(queue.native_handle());
+}

@@ -14,6 +14,10 @@ std::optional<long> dequeue(shm_queue<long>& queue);
 size_t enqueue_three(shm_queue<long>& queue, long first);
 shm_queue<long>::reservation reserve(shm_queue<long>& queue, long value);
 void finish(shm_queue<long>::taken_element taken);
+// Puts a value in and takes one out.
+std::optional<long> pass(shm_queue<long>& queue, long value);
+// Whether the code in line of that unit knows the queue as the one that this thread uses often.
+bool remembers(const shm_queue<long>& queue);
 
 }  // namespace elsewhere
 

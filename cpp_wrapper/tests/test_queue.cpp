@@ -15,6 +15,8 @@
 #include "shm_array.h"
 #include "shm_atomic.h"
 #include "shm_queue.h"
+#include "shm_ring_buffer.h"
+#include "shm_spsc_queue.h"
 #include "support.hpp"
 
 using test::failure_of;
@@ -55,6 +57,14 @@ struct constant {
 };
 template <size_t Alignment>
 struct alignas(Alignment) aligned {
+  int value;
+};
+
+// Trivially copyable, though it cannot be copied.
+struct alignas(64) move_only {
+  explicit move_only(int v) : value(v) {}
+  move_only(move_only&&) = default;
+  move_only& operator=(move_only&&) = default;
   int value;
 };
 
@@ -229,6 +239,35 @@ TEST_CASE("queues of any trivially copyable type work", "[queue]") {
   CHECK(odd.enqueue({'d', 'e', 'f'}));
   CHECK(odd.dequeue() == std::array{'a', 'b', 'c'});
   CHECK(odd.dequeue() == std::array{'d', 'e', 'f'});
+}
+
+TEST_CASE("elements that can be moved only go through queues and ring buffers", "[queue]") {
+  const segment_name name;
+  posix_shm shm(name, 10000);
+  shm_queue<move_only> queue(shm, "queue", 4);
+  shm_spsc_queue<move_only> spsc(shm, "spsc", 4);
+  shm_ring_buffer<move_only> ring(shm, "ring", 4);
+  const auto passes = [](auto push, auto pop) {
+    move_only out(0);
+    for (int value = 1; value < 10; ++value) {
+      CHECK(push(move_only(value)));
+      CHECK((pop(out) && out.value == value));
+    }
+  };
+  passes([&](const move_only& in) { return queue.enqueue(in); },
+         [&](move_only& out) {
+           auto taken = queue.take();
+           if (taken) out.value = taken->value;
+           return static_cast<bool>(taken);
+         });
+  passes([&](const move_only& in) { return spsc.push(in); },
+         [&](move_only& out) {
+           const auto* const front = spsc.front();
+           if (front != nullptr) out.value = front->value;
+           return front != nullptr && (spsc.release(), true);
+         });
+  CHECK(ring.push(move_only(7)));
+  CHECK(ring.size() == 1);
 }
 
 TEMPLATE_TEST_CASE("queues of aligned elements work", "[queue]", aligned<64>, aligned<256>,

@@ -556,6 +556,24 @@ TEST_CASE("threads of two translation units use one queue object", "[queue]") {
   CHECK(queue.empty());
 }
 
+TEST_CASE("each translation unit remembers the queue that a thread uses often", "[queue]") {
+  const segment_name name;
+  posix_shm shm(name, 1000);
+  shm_queue<long> queue(shm, "queue", 5);
+  const auto often = [&] {
+    for (long value = 0; value < 100; ++value) {
+      CHECK(elsewhere::pass(queue, value) == value);
+      CHECK(queue.enqueue(value));
+      CHECK(queue.dequeue() == value);
+    }
+    CHECK(elsewhere::remembers(queue));
+    CHECK(shmds_queue_thread_memory.often.pass.key ==
+          shmds_queue_key_inline(queue.native_handle()));
+  };
+  often();
+  std::jthread(often).join();
+}
+
 TEST_CASE("two shared objects use one lane in a thread, and one may be unloaded", "[queue]") {
   const segment_name name;
   posix_shm shm(name, 1000);

@@ -333,6 +333,10 @@ pub fn run(options: &Options) -> bool {
         given => given.to_vec(),
     };
     let scenarios = scenarios(options);
+    if scenarios.is_empty() {
+        println!("no scenario has {:?} in its name", options.only);
+        return false;
+    }
     let start = Instant::now();
     let mut rows: BTreeMap<usize, Tally> = BTreeMap::new();
     print_heads();

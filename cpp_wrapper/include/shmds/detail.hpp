@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -165,7 +166,30 @@ Handle& rebind(Handle& self, const Handle& other) noexcept {
 /// How a copy of an element is best handed to a function that is called: in registers, if it fits
 /// there. Otherwise not by value either: that would keep the element itself in memory.
 template <class T>
-using argument = std::conditional_t<sizeof(T) <= 2 * sizeof(void*), T, const T&>;
+using argument =
+    std::conditional_t<sizeof(T) <= 2 * sizeof(void*) && std::is_copy_constructible_v<T>, T,
+                       const T&>;
+
+/// A copy to hand on; or, where there can be none, the element itself.
+template <class T>
+[[gnu::always_inline]] inline std::conditional_t<std::is_copy_constructible_v<T>, T, const T&>
+copied(const T& value) noexcept {
+  return value;
+}
+
+/// Copies an element out of a slot. A class is copied as what it is, so that compilers leave out
+/// what nobody looks at. The bytes of anything else may be no value of it, if somebody has damaged
+/// the segment: they come as they are.
+template <class T>
+[[gnu::always_inline]] inline void copy_out(T& value, const void* slot) noexcept {
+  if constexpr (std::is_class_v<T>) {
+    value = *static_cast<const T*>(slot);
+  } else {
+    std::memcpy(&value, slot, sizeof(T));
+  }
+  // Whoever checks the value must not look at the slot again.
+  std::atomic_signal_fence(std::memory_order_acq_rel);
+}
 
 /// Room for a T that the library fills in; T needs no default constructor.
 template <trivially_copyable T>

@@ -20,7 +20,7 @@ const SPARE_BYTES: u64 = 1 << 20;
 /// The least number of lanes, however large an element is: a thread that holds a slot
 /// needs another lane for what it does meanwhile.
 const FEWEST_LANES: u64 = 4;
-/// So a position, {lap, index}, keeps 31 bits of the lap.
+/// So a position, {lap, index}, keeps at least 32 bits of the lap.
 const MOST_SLOTS: u64 = 1 << 31;
 
 /// The start of a queue's extent.
@@ -103,8 +103,9 @@ unsafe impl Shared for Lane {}
 pub struct LaneRecord {
     /// The slot that the lane owns, until it exchanges `intent`.
     pub spare: AtomicU64,
-    /// The ring word that the lane is exchanging, or the last one: its slot is what the lane
-    /// owns after the exchange. Or just the lane's own slot.
+    /// The ring word that the lane is exchanging, or is about to if it still is what the lane's
+    /// user saw before, or the last one: its slot is what the lane owns after the exchange. Or just
+    /// the lane's own slot.
     pub intent: AtomicU64,
 }
 
@@ -151,7 +152,7 @@ impl LaneRecord {
         self.intent.store(s, Release);
     }
 
-    /// For the lane's user, and for who recovers it: nobody else stores anything.
+    /// For the lane's user: nobody else stores anything.
     #[inline(always)]
     pub(super) fn own(&self, slot_mask: u64) -> Record {
         // Relaxed: taking the lane over synchronised with its user before.
@@ -159,7 +160,8 @@ impl LaneRecord {
         Record::of(spare, intent, slot_mask)
     }
 
-    /// For others: what the record said at one moment during the call.
+    /// For others. What is said of a lane at rest was true at one moment during the call; what is
+    /// said of one in operation, if no slot changed hands there meanwhile.
     pub(super) fn read(&self, slot_mask: u64) -> Record {
         // Acquire: each pairs with the Releases above, so that a word seen shows all that the
         // lane stored before it.
