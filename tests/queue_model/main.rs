@@ -3,22 +3,27 @@
 //!
 //! Modelled, one step for each access to a word that several processes use: an
 //! operation loads the hint and a ring word, searches when the hint is stale,
-//! stores its lane's record, exchanges slots by compare-and-swap, stores the record
-//! and the hint, and reads the payload; or it gives up as full or empty. In the end
-//! a process gives its lane back. An heir (a process without a lane) takes a lane
-//! that is free or whose owner is dead, by its owner word, and recovers it in the
-//! order of `recovery.rs` (its record; each neighbour's record, owner, death, record
-//! again; the ring words; the idle lanes; each neighbour once more); then it operates
-//! on the lane, or restores the dead owner and tries again. Heirs die too. What only
-//! one process can see happens together with its next step.
+//! stores its lane's intent, exchanges slots by compare-and-swap, stores the lane's spare
+//! and the hint, and reads the payload; or it gives up as full or empty, and takes the
+//! intent back. In the end a process gives its lane back. An heir (a process without a
+//! lane) takes a lane that is free or whose owner is dead, by its owner word, and recovers
+//! it in the order of `recovery.rs` (its record; each neighbour's record, owner, death,
+//! record again; the ring words; the idle lanes; each neighbour once more), and ends that
+//! by a store of its spare or of its intent; then it operates on the lane, or restores the
+//! dead owner and tries again. A record is read in three steps: spare, intent, spare. Heirs
+//! die too. What only one process can see happens together with its next step, and a load
+//! that makes no difference is left out.
 //!
-//! Processes with foresight do as the code in line does: after an operation they load the
-//! word at the position behind it, and when their next operation on that side finds the
-//! hint there, they exchange what they saw then, however long ago, without another look;
-//! when they find it a lap back, they start from where they know to be.
-//! Operations on the other side keep that up to date, unless they go through the library;
-//! only so do dead lanes come to name each other's slots here. (A lane that names its own
-//! slot twice, and a lane aside of such a circle, do not occur: that takes three deaths.)
+//! Processes with foresight do as the code in line does: in each operation they load the word
+//! at the position behind it, and their next operation on that side intends what they saw
+//! then, however long ago, before anything else. When it finds the hint there, it exchanges
+//! that without another look; when not, it takes the intent back and loads the hint again,
+//! and when that is a lap back, it starts from where the process knows to be.
+//! Operations on the other side keep what is foreseen up to date, unless they go through the
+//! library. Only with foresight do dead lanes come to name each other's slots here. (That a
+//! lane is aside of such a circle does not occur: it takes more operations.)
+//! A lane that intends a word that names its own spare is at rest for everybody else: no
+//! word names that slot, so the exchange fails.
 //!
 //! Memory is sequentially consistent, capacities are up to 3, positions do not wrap,
 //! and hints are never foreign bytes, so neither `resync` nor the later strides of
@@ -85,6 +90,8 @@ enum Fault {
     CirclesNotCounted,
     /// What is foreseen is exchanged whatever it is.
     ForesightNotChecked,
+    /// A record is made of its two words without another look at the first one.
+    SpareNotReadAgain,
 }
 
 /// What processes remember of the words that they saw behind their last positions.
@@ -116,17 +123,35 @@ struct Word {
     slot: u8,
 }
 
+/// What the two words of a lane's record say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Record {
     Idle(u8),
     InOperation { s: u8, j: u8 },
 }
 
+impl Record {
+    fn of(s: u8, j: u8) -> Self {
+        match s == j {
+            true => Self::Idle(s),
+            false => Self::InOperation { s, j },
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Lane {
     /// A process; `None` when nobody ever had the lane.
     owner: Option<u8>,
-    record: Record,
+    spare: u8,
+    /// The slot in the word that is intended; the rest of that word tells nobody anything.
+    intent: u8,
+}
+
+impl Lane {
+    fn record(&self) -> Record {
+        Record::of(self.spare, self.intent)
+    }
 }
 
 /// A neighbour that died in operation {s, j}, as it was before the scan.
@@ -154,20 +179,38 @@ struct Inquest {
 enum Inquiry {
     /// Replace the dead owner.
     Claim,
-    OwnRecord,
-    /// A neighbour's record,
-    Glance(usize),
+    /// Load one more word of a record.
+    Read(Reading, usize, Loads),
     Owner(usize),
     Death(usize, u8),
-    /// and its record again.
-    Again(usize, u8),
     Word(usize),
-    Spare(usize),
-    SameRecord(usize),
     SameOwner(usize),
-    /// Store the lane's record.
+    /// Store one word of the lane's record.
     Verdict,
     GiveBack,
+}
+
+/// What a record is read for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Reading {
+    /// To know what to tell about the lane.
+    Own,
+    /// To see whether a neighbour is in operation,
+    Glance,
+    /// and which slots it is about, now that its owner is known to be dead.
+    Again(u8),
+    /// For the spare of an idle lane.
+    Spare,
+    /// To see whether a neighbour's is what it was.
+    Same,
+}
+
+/// What a read of a record has loaded so far.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Loads {
+    Nothing,
+    Spare(u8),
+    Both { spare: u8, intent: u8 },
 }
 
 /// Offsets from a position that a side has passed, between which its position is.
@@ -194,7 +237,16 @@ enum Next {
         range: Range,
         probe: u8,
     },
-    /// Store the record, before the exchange
+    /// Load the hint.
+    Hint,
+    /// Load the hint, when the word that was foreseen is intended already,
+    Confirm,
+    /// and look where the next operation will be.
+    LookAhead {
+        at: u8,
+        seen: Word,
+    },
+    /// Store the intent, before the exchange
     Intend {
         at: u8,
         seen: Word,
@@ -202,8 +254,10 @@ enum Next {
     Exchange {
         at: u8,
         seen: Word,
+        /// What was seen at the next position, if that was looked at before.
+        ahead: Option<Word>,
     },
-    /// and after it.
+    /// and the spare after it.
     Settle {
         at: u8,
         j: u8,
@@ -226,9 +280,9 @@ enum Next {
         j: u8,
         element: u8,
     },
-    /// Store the record although nothing was exchanged: full, or empty;
+    /// Store the intent although nothing was exchanged: full, or empty;
     Withdraw,
-    /// or what was foreseen is not there, and the operation begins again, by the library.
+    /// or what was foreseen is not there, and the hint is to be loaded again.
     Restore,
     Recover(Inquest, Inquiry),
     Dead,
@@ -244,8 +298,14 @@ struct Process {
     done: u8,
     /// The position behind the last one that it enqueued at, and dequeued at, and the word
     /// that it saw there.
-    foreseen: [Option<(u8, Word)>; 2],
+    foreseen: [(u8, Word); 2],
 }
+
+/// A position that does not exist.
+const NOWHERE: u8 = u8::MAX;
+
+/// What is intended, but never exchanged, when nothing was foreseen.
+const NOTHING_FORESEEN: (u8, Word) = (NOWHERE, Word { stage: 0, slot: 0 });
 
 /// A process that has done nothing.
 const FRESH: Process = Process {
@@ -253,7 +313,7 @@ const FRESH: Process = Process {
     lane: None,
     spare: 0,
     done: 0,
-    foreseen: [None; 2],
+    foreseen: [NOTHING_FORESEEN; 2],
 };
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -349,6 +409,7 @@ const D: &[Operation] = &[Dequeue];
 const ED: &[Operation] = &[Enqueue, Dequeue];
 const DE: &[Operation] = &[Dequeue, Enqueue];
 const EDE: &[Operation] = &[Enqueue, Dequeue, Enqueue];
+const EDED: &[Operation] = &[Enqueue, Dequeue, Enqueue, Dequeue];
 const EED: &[Operation] = &[Enqueue, Enqueue, Dequeue];
 const DDE: &[Operation] = &[Dequeue, Dequeue, Enqueue];
 const EDDE: &[Operation] = &[Enqueue, Dequeue, Dequeue, Enqueue];
@@ -386,6 +447,13 @@ fn a_search_halves_what_is_left_of_three_elements() {
 #[test]
 fn the_dead_own_what_each_was_about_to_take() {
     holds(model(2, &[EDDE, E], &[D], 2));
+}
+
+/// Two die before they move the hint on, so what a process foresaw there still seems to be
+/// there when the slot in it has come back to that process.
+#[test]
+fn a_lane_intends_the_word_that_its_own_spare_was_in() {
+    holds(model(1, &[EDDE, DE], &[E, D], 3));
 }
 
 #[test]
@@ -442,4 +510,11 @@ fn foresight_of_what_is_not_exchangeable_is_caught() {
     let model = model(2, &[EED, DDE], &[], 0);
     let fault = Fault::ForesightNotChecked;
     is_caught(fault, Foresight::OfOneSide, model, "full words");
+}
+
+#[test]
+fn a_spare_that_is_not_read_again_is_caught() {
+    let model = model(1, &[EDED, D], &[D], 1);
+    let fault = Fault::SpareNotReadAgain;
+    is_caught(fault, Foresight::OfBothSides, model, "both seen elsewhere");
 }

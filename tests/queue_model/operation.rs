@@ -21,7 +21,8 @@ impl Model {
             head: 0,
             lanes: [0, 1, 2].map(|lane| Lane {
                 owner: (usize::from(lane) < self.lanes()).then_some(lane),
-                record: Record::Idle(capacity + lane),
+                spare: capacity + lane,
+                intent: capacity + lane,
             }),
             payload: [0; SLOTS],
             processes: [FRESH; PROCESSES],
@@ -100,48 +101,74 @@ impl Model {
             Fault::SightingBeforeRecord => Some(Next::Recover(inquest, Inquiry::Word(0))),
             Fault::ClaimAfterLooks if before.is_some() => state
                 .is_free(before)
-                .then_some(Next::Recover(inquest, Inquiry::OwnRecord)),
+                .then_some(Next::Recover(inquest, self.read(Reading::Own, lane))),
             _ => state
                 .is_free(before)
                 .then_some(Next::Recover(inquest, Inquiry::Claim)),
         }
     }
 
+    /// The end of an operation. What was foreseen for a side that the process does not operate
+    /// on any more is forgotten, for the sake of fewer states.
+    fn finish(&self, state: &mut State, process: usize) -> Next {
+        let now = &mut state.processes[process];
+        now.done += 1;
+        now.spare = 0;
+        let rest = &self.program(process)[usize::from(now.done)..];
+        for operation in [Enqueue, Dequeue] {
+            if !rest.contains(&operation) {
+                now.foreseen[operation.side()] = NOTHING_FORESEEN;
+            }
+        }
+        Next::Begin
+    }
+
     pub(super) fn operation(&self, state: &State, process: usize) -> Operation {
         self.program(process)[usize::from(state.processes[process].done)]
     }
 
-    /// Enters an operation: its lane's spare, the payload, and the hint.
+    /// Enters an operation: its lane's spare, the payload; and the intent, if something may
+    /// have been foreseen, or else the hint.
     pub(super) fn begin(&self, state: &mut State, process: usize, lane: usize) -> Checked {
-        let Record::Idle(spare) = state.lanes[lane].record else {
+        let Record::Idle(spare) = state.lanes[lane].record() else {
             return Err(format!("lane {lane} is used and not at rest"));
         };
         check(spare == state.owned[lane], || {
             format!("lane {lane} uses slot {spare}, which it does not own")
         })?;
-        let at = match self.operation(state, process) {
-            Enqueue => {
-                let element = (process as u8 + 1) * 16 + state.processes[process].done;
-                state.payload[usize::from(spare)] = element;
-                state.tail
-            }
-            Dequeue => state.head,
-        };
         let operation = self.operation(state, process);
+        if operation == Enqueue {
+            let element = (process as u8 + 1) * 16 + state.processes[process].done;
+            state.payload[usize::from(spare)] = element;
+        }
         state.processes[process].spare = spare;
+        state.processes[process].next = match self.foresight {
+            Foresight::None => self.hinted(state, process),
+            _ => {
+                let (_, seen) = state.processes[process].foreseen[operation.side()];
+                state.lanes[lane].intent = seen.slot;
+                Next::Confirm
+            }
+        };
+        Ok(())
+    }
+
+    /// Where the hint leads.
+    fn hinted(&self, state: &State, process: usize) -> Next {
+        let operation = self.operation(state, process);
+        let at = state.hinted(operation);
         let look = |at| Next::Look {
             at,
             contending: false,
         };
-        state.processes[process].next = match state.processes[process].foreseen[operation.side()] {
-            Some((behind, seen)) if behind == at && self.is_exchangeable(operation, seen, at) => {
-                self.intend(at, seen)
-            }
+        let (behind, seen) = state.processes[process].foreseen[operation.side()];
+        match behind {
+            NOWHERE => look(at),
+            _ if behind == at && self.is_exchangeable(operation, seen, at) => self.intend(at, seen),
             // The hint is a lap back.
-            Some((behind, _)) if behind >= at + self.capacity as u8 => look(behind),
+            _ if behind >= at + self.capacity as u8 => look(behind),
             _ => look(at),
-        };
-        Ok(())
+        }
     }
 
     /// The next step of a process that is in an operation or in a recovery.
@@ -184,7 +211,7 @@ impl Model {
                         self.check_refusal(state, operation)?;
                         match contending {
                             true => Next::Withdraw,
-                            false => state.finish(process),
+                            false => self.finish(state, process),
                         }
                     }
                     ahead if ahead > 0 && contending => self.narrow(Range {
@@ -215,18 +242,33 @@ impl Model {
                     },
                 })
             }
+            Next::Hint => self.hinted(state, process),
+            Next::Confirm => {
+                let at = state.hinted(operation);
+                let (behind, seen) = now.foreseen[operation.side()];
+                // The code in line leaves the step into the next lap to what is out of line.
+                let near = self.index(at) + 1 < self.capacity;
+                match near && behind == at && self.is_exchangeable(operation, seen, at) {
+                    true => Next::LookAhead { at, seen },
+                    false => Next::Restore,
+                }
+            }
+            Next::LookAhead { at, seen } => Next::Exchange {
+                at,
+                seen,
+                ahead: Some(state.words[self.index(at + 1)]),
+            },
             Next::Intend { at, seen } => {
-                let j = seen.slot;
-                state.lanes[lane].record = Record::InOperation { s, j };
+                state.lanes[lane].intent = seen.slot;
                 if self.fault == Fault::HintBeforeExchange {
                     state.hint(operation, at + 1);
                 }
-                Next::Exchange { at, seen }
+                self.exchange(at, seen)
             }
-            Next::Exchange { at, seen } => {
+            Next::Exchange { at, seen, ahead } => {
                 let word = &mut state.words[self.index(at)];
-                if *word != seen && now.foreseen[operation.side()] == Some((at, seen)) {
-                    state.processes[process].foreseen[operation.side()] = None;
+                if *word != seen && now.foreseen[operation.side()] == (at, seen) {
+                    state.processes[process].foreseen[operation.side()] = NOTHING_FORESEEN;
                     return Ok(Next::Restore);
                 }
                 if *word != seen {
@@ -239,19 +281,18 @@ impl Model {
                     stage: seen.stage + 1,
                     slot: s,
                 };
-                let other = &mut state.processes[process].foreseen[1 - operation.side()];
+                if let Some(ahead) = ahead {
+                    state.processes[process].foreseen[operation.side()] = (at + 1, ahead);
+                }
+                let (behind, foreseen) =
+                    &mut state.processes[process].foreseen[1 - operation.side()];
                 // What the other side exchanges next at this word.
                 let its_next = match operation {
                     Enqueue => at,
                     Dequeue => at + self.capacity as u8,
                 };
-                match other {
-                    Some((behind, foreseen))
-                        if *behind == its_next && self.foresight == Foresight::OfBothSides =>
-                    {
-                        *foreseen = *word;
-                    }
-                    _ => {}
+                if *behind == its_next && self.foresight == Foresight::OfBothSides {
+                    *foreseen = *word;
                 }
                 state.owned[lane] = seen.slot;
                 let element = self.linearise(state, operation, at, s)?;
@@ -262,28 +303,30 @@ impl Model {
                 }
             }
             Next::Settle { at, j, element } => {
-                state.lanes[lane].record = match (self.fault, state.lanes[lane].record) {
-                    (Fault::RecordAfterExchange, Record::Idle(_)) => Record::InOperation { s, j },
-                    _ => Record::Idle(j),
-                };
-                match state.lanes[lane].record {
-                    Record::Idle(_) => Next::Advance { at, j, element },
-                    Record::InOperation { .. } => now.next,
+                let lane = &mut state.lanes[lane];
+                if self.fault == Fault::RecordAfterExchange && lane.intent != j {
+                    lane.intent = j;
+                    return Ok(now.next);
                 }
+                lane.spare = j;
+                Next::Advance { at, j, element }
             }
             Next::Advance { at, j, element } => {
                 state.hint(operation, at + 1);
+                let foresees = self.foresight != Foresight::None;
                 match operation {
-                    _ if self.foresight != Foresight::None => Next::Foresee { at, j, element },
-                    Enqueue => state.finish(process),
+                    _ if foresees && now.foreseen[operation.side()].0 != at + 1 => {
+                        Next::Foresee { at, j, element }
+                    }
+                    Enqueue => self.finish(state, process),
                     Dequeue => Next::Read { j, element },
                 }
             }
             Next::Foresee { at, j, element } => {
                 let word = state.words[self.index(at + 1)];
-                state.processes[process].foreseen[operation.side()] = Some((at + 1, word));
+                state.processes[process].foreseen[operation.side()] = (at + 1, word);
                 match operation {
-                    Enqueue => state.finish(process),
+                    Enqueue => self.finish(state, process),
                     Dequeue => Next::Read { j, element },
                 }
             }
@@ -292,16 +335,15 @@ impl Model {
                 check(read == element, || {
                     format!("process {process} reads {read} where {element} was taken")
                 })?;
-                state.finish(process)
+                self.finish(state, process)
             }
             Next::Restore => {
-                state.lanes[lane].record = Record::Idle(s);
-                state.processes[process].spare = 0;
-                Next::Begin
+                state.lanes[lane].intent = s;
+                Next::Hint
             }
             Next::Withdraw => {
-                state.lanes[lane].record = Record::Idle(s);
-                state.finish(process)
+                state.lanes[lane].intent = s;
+                self.finish(state, process)
             }
             next => next,
         })
@@ -309,9 +351,14 @@ impl Model {
 
     pub(super) fn intend(&self, at: u8, seen: Word) -> Next {
         match self.fault {
-            Fault::RecordAfterExchange => Next::Exchange { at, seen },
+            Fault::RecordAfterExchange => self.exchange(at, seen),
             _ => Next::Intend { at, seen },
         }
+    }
+
+    fn exchange(&self, at: u8, seen: Word) -> Next {
+        let ahead = None;
+        Next::Exchange { at, seen, ahead }
     }
 
     /// The next probe of a search, or its end.
@@ -377,17 +424,18 @@ impl State {
         owner.is_none_or(|owner| self.is_dead(owner))
     }
 
+    fn hinted(&self, operation: Operation) -> u8 {
+        match operation {
+            Enqueue => self.tail,
+            Dequeue => self.head,
+        }
+    }
+
     pub(super) fn hint(&mut self, operation: Operation, at: u8) {
         match operation {
             Enqueue => self.tail = at,
             Dequeue => self.head = at,
         }
-    }
-
-    pub(super) fn finish(&mut self, process: usize) -> Next {
-        self.processes[process].done += 1;
-        self.processes[process].spare = 0;
-        Next::Begin
     }
 
     pub(super) fn inherit(&mut self, process: usize, lane: u8) -> Next {

@@ -21,23 +21,23 @@ impl Model {
                 }
                 state.lanes[own].owner = Some(process as u8);
                 match inquest.record {
-                    _ if !late => go(inquest, Inquiry::OwnRecord),
+                    _ if !late => go(inquest, self.read(Reading::Own, own)),
                     Record::Idle(_) => Ok(state.inherit(process, inquest.lane)),
                     Record::InOperation { .. } => go(inquest, Inquiry::Verdict),
                 }
             }
-            Inquiry::OwnRecord => {
-                inquest.record = state.lanes[own].record;
-                match inquest.record {
-                    Record::Idle(_) if late => go(inquest, Inquiry::Claim),
-                    Record::Idle(_) => Ok(state.inherit(process, inquest.lane)),
-                    Record::InOperation { .. } => go(inquest, self.neighbour(own, 0)),
+            Inquiry::Read(reading, lane, loads) => {
+                match self.load(state.lanes[lane], reading, loads) {
+                    Err(loads) => go(inquest, Inquiry::Read(reading, lane, loads)),
+                    Ok(Record::Idle(_)) if reading == Reading::Own && !late => {
+                        Ok(state.inherit(process, inquest.lane))
+                    }
+                    Ok(record) => {
+                        let next = self.learn(&mut inquest, reading, lane, record);
+                        go(inquest, next)
+                    }
                 }
             }
-            Inquiry::Glance(lane) => match state.lanes[lane].record {
-                Record::Idle(_) => go(inquest, self.neighbour(own, lane + 1)),
-                Record::InOperation { .. } => go(inquest, Inquiry::Owner(lane)),
-            },
             Inquiry::Owner(lane) => match state.lanes[lane].owner {
                 None => go(inquest, self.neighbour(own, lane + 1)),
                 Some(owner) => go(inquest, Inquiry::Death(lane, owner)),
@@ -45,46 +45,16 @@ impl Model {
             Inquiry::Death(lane, owner) if !state.is_dead(owner) => {
                 go(inquest, self.neighbour(own, lane + 1))
             }
-            Inquiry::Death(lane, owner) => go(inquest, Inquiry::Again(lane, owner)),
-            Inquiry::Again(lane, owner) => {
-                let record = state.lanes[lane].record;
-                if let Record::InOperation { s, j } = record {
-                    inquest.doubts[lane] = Some(Doubt { owner, s, j });
-                }
-                go(inquest, self.neighbour(own, lane + 1))
-            }
+            Inquiry::Death(lane, owner) => go(inquest, self.read(Reading::Again(owner), lane)),
             Inquiry::Word(index) => {
-                inquest.sighted |= 1 << state.words[index].slot;
+                inquest.sight(state.words[index].slot);
                 go(
                     inquest,
                     match index + 1 < self.capacity {
                         true => Inquiry::Word(index + 1),
-                        false => Inquiry::Spare(0),
+                        false => self.read(Reading::Spare, 0),
                     },
                 )
-            }
-            Inquiry::Spare(lane) => {
-                if let Record::Idle(spare) = state.lanes[lane].record {
-                    inquest.sighted |= 1 << spare;
-                }
-                go(
-                    inquest,
-                    match lane + 1 < self.lanes() {
-                        true => Inquiry::Spare(lane + 1),
-                        false if sound => self.once_more(&inquest, 0),
-                        false => Inquiry::Claim,
-                    },
-                )
-            }
-            Inquiry::SameRecord(lane) => {
-                let same = inquest.doubts[lane].is_some_and(|Doubt { s, j, .. }| {
-                    state.lanes[lane].record == Record::InOperation { s, j }
-                });
-                if same {
-                    return go(inquest, Inquiry::SameOwner(lane));
-                }
-                inquest.doubts[lane] = None;
-                go(inquest, self.once_more(&inquest, lane + 1))
             }
             Inquiry::SameOwner(lane) => {
                 let owner = state.lanes[lane].owner;
@@ -100,7 +70,10 @@ impl Model {
                     let owned = state.owned[own];
                     format!("lane {own} is left with slot {left}, but owns {owned}")
                 })?;
-                state.lanes[own].record = Record::Idle(left);
+                match inquest.record {
+                    Record::InOperation { s, .. } if s != left => state.lanes[own].spare = left,
+                    _ => state.lanes[own].intent = left,
+                }
                 Ok(state.inherit(process, inquest.lane))
             }
             Inquiry::GiveBack => {
@@ -110,10 +83,79 @@ impl Model {
         }
     }
 
+    pub(super) fn read(&self, reading: Reading, lane: usize) -> Inquiry {
+        Inquiry::Read(reading, lane, Loads::Nothing)
+    }
+
+    /// Loads one more word of a lane's record: what the record says, or what is loaded so far.
+    fn load(&self, lane: Lane, reading: Reading, loads: Loads) -> Result<Record, Loads> {
+        match loads {
+            Loads::Nothing => Err(Loads::Spare(lane.spare)),
+            Loads::Spare(spare) => {
+                let intent = lane.intent;
+                // Then the third load can only tell which slot it is that the lane owns, and
+                // nobody but the scan wants to know.
+                let is_told = spare == intent && reading != Reading::Spare;
+                match is_told || self.fault == Fault::SpareNotReadAgain {
+                    true => Ok(Record::of(spare, intent)),
+                    false => Err(Loads::Both { spare, intent }),
+                }
+            }
+            Loads::Both { spare, intent } if spare == lane.spare => Ok(Record::of(spare, intent)),
+            Loads::Both { .. } => Ok(Record::Idle(lane.spare)),
+        }
+    }
+
+    /// Notes what a record says; what is next.
+    fn learn(
+        &self,
+        inquest: &mut Inquest,
+        reading: Reading,
+        lane: usize,
+        record: Record,
+    ) -> Inquiry {
+        let own = usize::from(inquest.lane);
+        match (reading, record) {
+            (Reading::Own, _) => {
+                inquest.record = record;
+                match record {
+                    Record::Idle(_) => Inquiry::Claim,
+                    Record::InOperation { .. } => self.neighbour(own, 0),
+                }
+            }
+            (Reading::Glance, Record::InOperation { .. }) => Inquiry::Owner(lane),
+            (Reading::Glance, Record::Idle(_)) => self.neighbour(own, lane + 1),
+            (Reading::Again(owner), _) => {
+                if let Record::InOperation { s, j } = record {
+                    inquest.doubts[lane] = Some(Doubt { owner, s, j });
+                }
+                self.neighbour(own, lane + 1)
+            }
+            (Reading::Spare, _) => {
+                if let Record::Idle(spare) = record {
+                    inquest.sight(spare);
+                }
+                match lane + 1 < self.lanes() {
+                    true => self.read(Reading::Spare, lane + 1),
+                    false if self.fault == Fault::SightingBeforeRecord => Inquiry::Claim,
+                    false => self.once_more(inquest, 0),
+                }
+            }
+            (Reading::Same, _) => {
+                let same = |Doubt { s, j, .. }| record == Record::InOperation { s, j };
+                if inquest.doubts[lane].is_some_and(same) {
+                    return Inquiry::SameOwner(lane);
+                }
+                inquest.doubts[lane] = None;
+                self.once_more(inquest, lane + 1)
+            }
+        }
+    }
+
     /// To the next neighbour, or on to the scan.
     pub(super) fn neighbour(&self, own: usize, lane: usize) -> Inquiry {
         match (lane..self.lanes()).find(|&lane| lane != own) {
-            Some(lane) => Inquiry::Glance(lane),
+            Some(lane) => self.read(Reading::Glance, lane),
             None if self.fault == Fault::SightingBeforeRecord => Inquiry::Verdict,
             None => Inquiry::Word(0),
         }
@@ -124,7 +166,7 @@ impl Model {
         let doubted = (lane..self.lanes()).find(|&lane| inquest.doubts[lane].is_some());
         match doubted {
             Some(lane) if self.fault != Fault::NeighboursNotCheckedAgain => {
-                Inquiry::SameRecord(lane)
+                self.read(Reading::Same, lane)
             }
             _ if self.fault == Fault::ClaimAfterLooks && inquest.before.is_some() => Inquiry::Claim,
             _ => Inquiry::Verdict,
@@ -133,6 +175,20 @@ impl Model {
 }
 
 impl Inquest {
+    /// Notes a slot, if it is in question.
+    fn sight(&mut self, slot: u8) {
+        let Record::InOperation { s, j } = self.record else {
+            // Nothing is known of that yet.
+            self.sighted |= 1 << slot;
+            return;
+        };
+        let doubts = self.doubts.iter().flatten();
+        let in_question = doubts.fold(1u8 << s | 1 << j, |slots, doubt| {
+            slots | 1 << doubt.s | 1 << doubt.j
+        });
+        self.sighted |= 1 << slot & in_question;
+    }
+
     /// The slot that the lane is left with, if that can be told. Dead neighbours that
     /// can be told are sightings of the slots that they are left with.
     fn verdict(mut self, state: &mut State, fault: Fault) -> Checked<Option<u8>> {

@@ -6,7 +6,7 @@ mod ring;
 
 use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::thread;
-use ring::{Death, Fault, HEIRS, Queue};
+use ring::{Death, Fault, HEAD, HEIRS, Queue};
 use shmds_models::{ASLEEP, Atomic, RACE, holds, is_caught, wait};
 use std::sync::Arc;
 
@@ -250,7 +250,7 @@ fn a_lane_claimed_relaxed_is_caught() {
 }
 
 /// A producer dies; once its lease is free, an heir recovers the lane while a third thread works.
-fn a_producer_dies(death: Death, fault: Fault) {
+fn a_producer_dies(death: Death, third: &[Operation], fault: Fault) {
     let queue = Arc::new(Queue::new(1, 3, fault));
     let lease_is_free = Arc::new(Atomic::new(0));
     let victim = {
@@ -266,7 +266,7 @@ fn a_producer_dies(death: Death, fault: Fault) {
         let queue = Arc::clone(&queue);
         thread::spawn(move || queue.recover(0, || lease_is_free.load(Acquire) == 1))
     };
-    let mut moved = vec![operate(&queue, 1, DE)];
+    let mut moved = vec![operate(&queue, 1, third)];
     let mut dead = Moved::default();
     if victim.join().expect("the victim ends") {
         dead.put.push(100);
@@ -286,14 +286,70 @@ fn a_producer_dies(death: Death, fault: Fault) {
 
 #[test]
 fn the_lane_of_the_dead_is_recovered() {
-    holds(2, || a_producer_dies(Death::BeforeExchange, Fault::None));
-    holds(2, || a_producer_dies(Death::AfterExchange, Fault::None));
+    holds(2, || {
+        a_producer_dies(Death::BeforeExchange, DE, Fault::None)
+    });
+    holds(2, || a_producer_dies(Death::AfterExchange, DE, Fault::None));
 }
 
 #[test]
 fn a_sighting_before_the_death_is_caught() {
     is_caught(3, "both slots", || {
-        a_producer_dies(Death::AfterExchange, Fault::SightingBeforeDeath);
+        a_producer_dies(Death::AfterExchange, D, Fault::SightingBeforeDeath);
+    });
+}
+
+/// A consumer dies; while an heir recovers its lane, the producer of what it took intends the
+/// word that it had put there, as a thread does that acts on what it saw before.
+fn a_producer_intends_a_word_that_is_gone(fault: Fault) {
+    let queue = Arc::new(Queue::new(1, 3, fault));
+    let lease_is_free = Arc::new(Atomic::new(0));
+    let victim = {
+        let (queue, lease_is_free) = (Arc::clone(&queue), Arc::clone(&lease_is_free));
+        thread::spawn(move || {
+            let exchanged = queue.die(HEAD, 0, Death::AfterExchange);
+            lease_is_free.store(1, Release);
+            exchanged
+        })
+    };
+    let heir = {
+        let queue = Arc::clone(&queue);
+        thread::spawn(move || queue.recover(0, || lease_is_free.load(Acquire) == 1))
+    };
+    let slot = queue.spare(1);
+    let mut moved = operate(&queue, 1, E);
+    moved.taken.extend(queue.dequeue_foreseen(1, slot));
+    let mut dead = Moved::default();
+    if victim.join().expect("the victim ends") {
+        dead.taken.push(200);
+    }
+    heir.join().expect("the heir ends");
+    check(&[moved, dead]);
+}
+
+#[test]
+fn a_lane_that_intends_what_it_once_had_does_not_testify_falsely() {
+    holds(3, || a_producer_intends_a_word_that_is_gone(Fault::None));
+}
+
+#[test]
+fn a_spare_that_is_not_read_again_is_caught() {
+    is_caught(3, "both slots", || {
+        a_producer_intends_a_word_that_is_gone(Fault::SpareNotReadAgain);
+    });
+}
+
+#[test]
+fn a_relaxed_intent_is_caught() {
+    is_caught(3, "both slots", || {
+        a_producer_intends_a_word_that_is_gone(Fault::RelaxedIntend);
+    });
+}
+
+#[test]
+fn a_record_read_relaxed_is_caught() {
+    is_caught(3, "both slots", || {
+        a_producer_intends_a_word_that_is_gone(Fault::RelaxedRead);
     });
 }
 

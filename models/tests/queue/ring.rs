@@ -21,9 +21,6 @@ const BLOCKED: i64 = -(UNIT as i64);
 pub const TAIL: u64 = 0;
 pub const HEAD: u64 = 1;
 
-/// State of a lane record.
-const IN_OPERATION: u64 = 1 << 62;
-
 /// Who may use a lane: nobody, or a number from 1 on.
 const NOBODY: u64 = 0;
 /// The first number of those who live on when lanes are inherited.
@@ -54,6 +51,12 @@ pub enum Fault {
     RelaxedGiveBack,
     /// A lane is claimed without acquiring its record.
     RelaxedClaim,
+    /// An intent is stored without releasing the spare before it.
+    RelaxedIntend,
+    /// A record is read without acquiring what was stored before each of its words.
+    RelaxedRead,
+    /// A record is made of its two words without another look at the first one.
+    SpareNotReadAgain,
     /// Words and lanes are scanned before the owner is known to be dead.
     SightingBeforeDeath,
     /// Who claims a dead owner's lane does not order that before the looks at others.
@@ -65,7 +68,17 @@ pub enum Fault {
 /// The right to be inside an operation, and its spare slot.
 struct Lane {
     owner: Atomic,
-    record: Atomic,
+    /// The slot that the lane owns, until it exchanges `intent`.
+    spare: Atomic,
+    /// A ring word, or just the number of the lane's slot.
+    intent: Atomic,
+}
+
+/// What a lane's two words say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Record {
+    Idle(u64),
+    InOperation { s: u64, j: u64 },
 }
 
 /// Where a process dies in its operation.
@@ -93,7 +106,8 @@ impl Queue {
         assert!(capacity + lanes <= UNIT);
         let lane = |number| Lane {
             owner: Atomic::new(number + 1),
-            record: Atomic::new(capacity + number),
+            spare: Atomic::new(capacity + number),
+            intent: Atomic::new(capacity + number),
         };
         let items = match fault {
             Fault::Waiting(fault) => Some(WaitWord::new(fault)),
@@ -142,18 +156,41 @@ impl Queue {
         items.wait(|| self.dequeue(lane))
     }
 
+    /// Dequeues what this lane enqueued at the first position, by the word that it put there
+    /// with slot `s`, without another look; `None` if that is gone.
+    pub fn dequeue_foreseen(&self, lane: usize, s: u64) -> Option<u64> {
+        let lane = &self.lanes[lane];
+        let (own, word) = (lane.spare(), UNIT | s);
+        self.intend(lane, word);
+        if !self.swap(0, word, own) {
+            lane.withdraw(own);
+            return None;
+        }
+        lane.settle(s);
+        Some(self.slots[s as usize].read())
+    }
+
+    /// The slot that a lane at rest owns.
+    pub fn spare(&self, lane: usize) -> u64 {
+        self.lanes[lane].spare()
+    }
+
     /// Enqueues up to the point where the process dies; whether that was an exchange.
     pub fn die_enqueuing(&self, lane: usize, element: u64, death: Death) -> bool {
+        self.slots[self.spare(lane) as usize].write(element);
+        self.die(TAIL, lane, death)
+    }
+
+    /// Operates up to the point where the process dies; whether that was an exchange.
+    pub fn die(&self, side: u64, lane: usize, death: Death) -> bool {
         let lane = &self.lanes[lane];
         let s = lane.spare();
-        self.slots[s as usize].write(element);
-        let at = self.tail.load(Acquire);
-        let (word, ahead) = self.look(TAIL, at);
+        let at = self.hint(side).load(Acquire);
+        let (word, ahead) = self.look(side, at);
         if ahead != 0 {
             return false;
         }
-        let j = word & SLOT_MASK;
-        lane.record.store(IN_OPERATION | j << 31 | s, Release);
+        self.intend(lane, word);
         death == Death::AfterExchange && self.swap(at, word, s)
     }
 
@@ -182,12 +219,11 @@ impl Queue {
         if !is_dead() {
             return None;
         }
-        let lane_word = &self.lanes[lane];
-        let record = lane_word.record.load(Acquire);
-        let (s, j) = (record & SLOT_MASK, record >> 31 & SLOT_MASK);
-        if record & IN_OPERATION == 0 {
-            return Some(s);
-        }
+        let dead = &self.lanes[lane];
+        let (s, j) = match self.read(dead) {
+            Record::Idle(spare) => return Some(spare),
+            Record::InOperation { s, j } => (s, j),
+        };
         let sighted = early.unwrap_or_else(|| self.sightings(lane));
         let left = match (sighted & 1 << s != 0, sighted & 1 << j != 0) {
             (true, true) => panic!("both slots of a lane seen elsewhere"),
@@ -195,7 +231,7 @@ impl Queue {
             (false, true) => s,
             (false, false) => return None,
         };
-        lane_word.record.store(left, Release);
+        dead.rest(s, left);
         Some(left)
     }
 
@@ -203,8 +239,8 @@ impl Queue {
     pub fn die_on_the_same_slots(&self, lanes: [usize; 2]) {
         let slots = lanes.map(|lane| self.lanes[lane].spare());
         for lane in lanes {
-            let record = IN_OPERATION | slots[1] << 31 | slots[0];
-            self.lanes[lane].record.store(record, Release);
+            self.lanes[lane].settle(slots[0]);
+            self.intend(&self.lanes[lane], slots[1]);
         }
     }
 
@@ -219,20 +255,22 @@ impl Queue {
         if self.fault != Fault::NoFence {
             fence(SeqCst);
         }
-        let record = own.record.load(Acquire);
-        let (s, j) = (record & SLOT_MASK, record >> 31 & SLOT_MASK);
+        let record = self.read(own);
+        let Record::InOperation { s, j } = record else {
+            panic!("nobody else puts this lane to rest");
+        };
         // The record, the owner and the record again, as in `doubt`; both again, as in `stands`.
-        let stands = || other.record.load(Acquire) == record && other.owner.load(Acquire) < HEIRS;
-        let left = match other.record.load(Acquire) {
-            spare if spare == s => j,
-            spare if spare == j => s,
+        let stands = || self.read(other) == record && other.owner.load(Acquire) < HEIRS;
+        let left = match self.read(other) {
+            Record::Idle(spare) if spare == s => j,
+            Record::Idle(spare) if spare == j => s,
             _ if stands() && stands() => s,
             _ => {
                 own.owner.store(dead, Release);
                 return None;
             }
         };
-        own.record.store(left, Release);
+        own.rest(s, left);
         Some(left)
     }
 
@@ -241,10 +279,36 @@ impl Queue {
         let words = self.words.iter().map(|word| word.load(Acquire) & SLOT_MASK);
         let seen = words.fold(0, |seen, slot| seen | 1 << slot);
         let others = self.lanes.iter().enumerate().filter(|&(n, _)| n != lane);
-        others.fold(seen, |seen, (_, other)| match other.record.load(Acquire) {
-            record if record & IN_OPERATION == 0 => seen | 1 << record,
-            _ => seen,
+        others.fold(seen, |seen, (_, other)| match self.read(other) {
+            Record::Idle(spare) => seen | 1 << spare,
+            Record::InOperation { .. } => seen,
         })
+    }
+
+    /// Says, before an exchange, which word is to be exchanged.
+    fn intend(&self, lane: &Lane, word: u64) {
+        let order = match self.fault {
+            Fault::RelaxedIntend => Relaxed,
+            _ => Release,
+        };
+        lane.intent.store(word, order);
+    }
+
+    /// What a lane's record says to others.
+    fn read(&self, lane: &Lane) -> Record {
+        let order = match self.fault {
+            Fault::RelaxedRead => Relaxed,
+            _ => Acquire,
+        };
+        let spare = lane.spare.load(order);
+        let intent = lane.intent.load(order);
+        if self.fault == Fault::SpareNotReadAgain {
+            return Record::of(spare, intent);
+        }
+        match lane.spare.load(order) {
+            still if still == spare => Record::of(spare, intent),
+            still => Record::Idle(still),
+        }
     }
 
     /// Exchanges slot `s` for the one at this side's position; `None`: full, or empty.
@@ -260,12 +324,12 @@ impl Queue {
                 continue;
             }
             if ahead == BLOCKED {
-                lane.record.store(s, Release);
+                lane.withdraw(s);
                 return None;
             }
             assert!(ahead == 0, "a position ahead of the truth");
             let j = word & SLOT_MASK;
-            lane.record.store(IN_OPERATION | j << 31 | s, Release);
+            self.intend(lane, word);
             let next = self.offset(at, 1);
             if self.fault == Fault::HintAhead {
                 self.hint(side).store(next, Release);
@@ -273,7 +337,7 @@ impl Queue {
             if !self.swap(at, word, s) {
                 continue;
             }
-            lane.record.store(j, Release);
+            lane.settle(j);
             let order = match self.fault {
                 Fault::RelaxedHint => Relaxed,
                 _ => Release,
@@ -349,11 +413,40 @@ impl Queue {
     }
 }
 
+impl Record {
+    fn of(spare: u64, intent: u64) -> Self {
+        let (s, j) = (spare, intent & SLOT_MASK);
+        match s == j {
+            true => Self::Idle(s),
+            false => Self::InOperation { s, j },
+        }
+    }
+}
+
 impl Lane {
+    /// After the exchange.
+    fn settle(&self, j: u64) {
+        self.spare.store(j, Release);
+    }
+
+    /// When nothing was exchanged.
+    fn withdraw(&self, s: u64) {
+        self.intent.store(s, Release);
+    }
+
+    /// Ends a recovery.
+    fn rest(&self, s: u64, left: u64) {
+        match left == s {
+            true => self.withdraw(s),
+            false => self.settle(left),
+        }
+    }
+
     /// The slot that a lane at rest owns.
     fn spare(&self) -> u64 {
-        let record = self.record.load(Relaxed);
-        assert!(record & IN_OPERATION == 0, "a lane not at rest is used");
-        record
+        match Record::of(self.spare.load(Relaxed), self.intent.load(Relaxed)) {
+            Record::Idle(spare) => spare,
+            Record::InOperation { .. } => panic!("a lane not at rest is used"),
+        }
     }
 }
