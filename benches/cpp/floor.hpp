@@ -20,7 +20,8 @@ struct FloorQueue {
   struct Memory {
     alignas(64) std::uint64_t tail = 0;
     alignas(64) std::uint64_t head = 0;
-    alignas(64) std::uint64_t record = 0;
+    alignas(64) std::uint64_t spare = 0;
+    std::uint64_t intent = 0;
     alignas(64) std::array<std::uint64_t, capacity> words{};
     alignas(64) E slot{};
   };
@@ -55,12 +56,12 @@ struct FloorQueue {
     std::uint64_t* const cell = &memory->words[at % capacity];
     std::uint64_t word = at / capacity * 2 + FromFull;
     if (Work == Floor::loads) word = __atomic_load_n(cell, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&memory->record, std::uint64_t{1} << 62 | word << 31 | at, __ATOMIC_RELEASE);
+    __atomic_store_n(&memory->intent, word, __ATOMIC_RELEASE);
     if (!__atomic_compare_exchange_n(cell, &word, word + 1, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST)) {
       return false;
     }
-    __atomic_store_n(&memory->record, word, __ATOMIC_RELEASE);
+    __atomic_store_n(&memory->spare, word, __ATOMIC_RELEASE);
     position = at + 1;
     __atomic_store_n(&hint, position, __ATOMIC_RELEASE);
     return true;

@@ -20,6 +20,8 @@ struct State {
     warm: bool,
     /// The hints are as old as the queue.
     stale: bool,
+    /// The victim was the last to come by, and has seen what it is going to exchange.
+    foreseen: bool,
 }
 
 const fn state(name: &'static str, passed: u64, items: u64) -> State {
@@ -29,6 +31,7 @@ const fn state(name: &'static str, passed: u64, items: u64) -> State {
         items,
         warm: true,
         stale: false,
+        foreseen: false,
     }
 }
 
@@ -40,6 +43,14 @@ const WRAP: State = state("at the wrap", 3, 2);
 const STALE: State = State {
     stale: true,
     ..state("stale hints", 13, 2)
+};
+const EMPTY_FORESEEN: State = State {
+    foreseen: true,
+    ..state("empty, foreseen", 0, 0)
+};
+const ONE_FORESEEN: State = State {
+    foreseen: true,
+    ..state("one element, foreseen", 5, 1)
 };
 const COLD: State = State {
     warm: false,
@@ -70,21 +81,26 @@ fn fill_and_drain(producer: Who, consumer: Who, first: u64) -> Vec<Task> {
 
 fn setup(state: State, elem: u64, victims: &[Who]) -> Vec<Task> {
     let mut tasks = attached(Some(open(elem)), victims);
+    let pass_one = victims.iter().flat_map(|&who| {
+        [
+            (who, op(Code::Enqueue, 1, 0).inline()),
+            (who, op(Code::Dequeue, 0, 0).inline()),
+        ]
+    });
     if state.warm {
-        for &who in victims {
-            tasks.extend([
-                (who, op(Code::Enqueue, 1, 0).inline()),
-                (who, op(Code::Dequeue, 0, 0).inline()),
-            ]);
-        }
+        tasks.extend(pass_one.clone());
     }
-    let warmed = if state.warm { victims.len() as u64 } else { 0 };
-    // However many were needed to warm up, the queue is at the same place.
-    let passed = (state.passed + 4 * CAPACITY - warmed) % (4 * CAPACITY);
+    let times = u64::from(state.warm) + u64::from(state.foreseen);
+    let by_victims = times * victims.len() as u64;
+    // However many went through for that, the queue is at the same place.
+    let passed = (state.passed + 4 * CAPACITY - by_victims) % (4 * CAPACITY);
     tasks.extend(laps(Who::A, Who::B, 10, passed));
     tasks.extend((0..state.items).map(|index| task(Who::A, Code::Enqueue, 100 + index, 0)));
     if state.stale {
         tasks.push(task(Who::A, Code::QueueStaleHints, 0, 0));
+    }
+    if state.foreseen {
+        tasks.extend(pass_one);
     }
     tasks
 }
@@ -197,6 +213,10 @@ pub fn scenarios() -> Vec<Scenario> {
                 all.push(scenario("dequeue", state, elem, path, dequeue));
             }
         }
+        for state in [EMPTY_FORESEEN, ONE_FORESEEN] {
+            all.push(scenario("enqueue", state, elem, "inline", enqueue));
+            all.push(scenario("dequeue", state, elem, "inline", dequeue));
+        }
         let mut add = |operation, states: &[State], victim| {
             for &state in states {
                 all.push(scenario(operation, state, elem, "library", victim));
@@ -249,6 +269,7 @@ pub fn pairs() -> Vec<Scenario> {
         ("enqueue, dequeue", ONE, enqueue, dequeue),
         ("dequeue, enqueue", FULL, dequeue, enqueue),
         ("dequeue, dequeue", WRAP, dequeue, dequeue),
+        ("enqueue, dequeue", ONE_FORESEEN, enqueue, dequeue),
     ] {
         let mut pair = scenario(operation, state, 8, "inline", first);
         pair.setup = setup(state, 8, &[Who::Victim, Who::Second]);
