@@ -44,6 +44,34 @@
 #endif
 /** @endcond */
 
+#if defined(__SSE2__)
+/** Two words in one register, loaded one by one. */
+SHMDS_INLINE __m128i shmds_pair_of_words_inline(const unsigned char* source) {
+#if defined(__clang__)
+  const void* low = source;
+  const void* high = source + 8;
+  __m128d pair = _mm_load_sd(SHMDS_BYTES_OF(const double, low));
+  /* Keeps the compiler from making one wide load of the two. */
+  __asm__("" : "+x"(pair));
+  return _mm_castpd_si128(_mm_loadh_pd(pair, SHMDS_BYTES_OF(const double, high)));
+#else
+  /* By way of integers, which GCC does not have to put into memory before, if it has them in
+   * registers. What it knows of them it may use. */
+  uint64_t low = 0;
+  uint64_t high = 0;
+  memcpy(&low, source, sizeof low);
+  memcpy(&high, source + 8, sizeof high);
+  if (!__builtin_constant_p(low)) {
+    __asm__("" : "+r"(low));
+  }
+  if (!__builtin_constant_p(high)) {
+    __asm__("" : "+r"(high));
+  }
+  return _mm_set_epi64x(SHMDS_SIGNED(high), SHMDS_SIGNED(low));
+#endif
+}
+#endif
+
 /** Copies a small element by loads of no more than a word. It was often built just now, field by
  * field, and a wider load would have to wait until all those stores have left the processor's store
  * buffer. */
@@ -58,12 +86,7 @@ SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t e
 #if defined(__SSE2__)
 #pragma GCC unroll 4
   for (; offset + 16 <= elem_size; offset += 16) {
-    const void* low = source + offset;
-    const void* high = source + offset + 8;
-    __m128d words = _mm_load_sd(SHMDS_BYTES_OF(const double, low));
-    /* Keeps the compiler from making one wide load of the two. */
-    __asm__("" : "+x"(words));
-    words = _mm_loadh_pd(words, SHMDS_BYTES_OF(const double, high));
+    const __m128i words = shmds_pair_of_words_inline(source + offset);
     memcpy(target + offset, &words, sizeof words);
   }
 #endif
