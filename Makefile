@@ -46,7 +46,7 @@ bench: build ## what operations cost, beside other queues; BENCH="--only pair"
 	@$(NEED) clang boost
 	@scripts/bench $(BENCH)
 	@scripts/bench-arrays
-	@$(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir target/bench
+	@CRITERION_HOME=$(CURDIR)/target/criterion $(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir target/bench
 
 crash: build ## processes killed and stopped inside every operation; CRASH="--only queue/"
 	@scripts/crash matrix $(CRASH)

@@ -45,6 +45,12 @@
 /** @endcond */
 
 #if defined(__SSE2__)
+/* An element may have words of padding, which nobody has written. */
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 /** Two words in one register, loaded one by one. */
 SHMDS_INLINE __m128i shmds_pair_of_words_inline(const unsigned char* source) {
 #if defined(__clang__)
@@ -70,6 +76,9 @@ SHMDS_INLINE __m128i shmds_pair_of_words_inline(const unsigned char* source) {
   return _mm_set_epi64x(SHMDS_SIGNED(high), SHMDS_SIGNED(low));
 #endif
 }
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 
 /** Copies a small element by loads of no more than a word. It was often built just now, field by
@@ -142,9 +151,10 @@ SHMDS_INLINE bool shmds_spsc_queue_has_room_inline(const shmds_spsc_queue_view* 
   return true;
 }
 
-/** Whether the consumer at this position finds an element, without the library's help. */
-SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* view,
-                                                   shmds_spsc_queue_side* side, uint64_t at) {
+/** Whether the consumer at this position finds an element, without the library's help. A lap is one
+ * more than the index mask, which the caller has at hand. */
+SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(shmds_spsc_queue_side* side, uint64_t at,
+                                                   uint64_t index_mask) {
   uint64_t tail = 0;
   /* Neither is rare: a consumer that keeps up looks each time. */
   if (at != side->limit) {
@@ -152,7 +162,7 @@ SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(const shmds_spsc_queue_view* 
   }
   /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
   tail = __atomic_load_n(&side->other->position, __ATOMIC_ACQUIRE);
-  if (SHMDS_UNLIKELY(tail - at - 1 >= view->lap)) {
+  if (SHMDS_UNLIKELY(tail - at - 1 > index_mask)) {
     return false;
   }
   side->limit = tail;
@@ -210,11 +220,12 @@ SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, siz
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   shmds_spsc_queue_end* own = view->consumer.own;
   const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
-  const uint64_t index = at & view->index_mask;
+  const uint64_t index_mask = view->index_mask;
+  const uint64_t index = at & index_mask;
   pop->element = view->slots + index * elem_size;
   pop->own = own;
   return SHMDS_LIKELY(shmds_spsc_queue_next_inline(view, at, index, &pop->next)) &&
-         SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(view, &view->consumer, at));
+         SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(&view->consumer, at, index_mask));
 }
 
 /** Takes out the element that `shmds_spsc_queue_begin_pop_inline` found. */
@@ -264,7 +275,7 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
     const uint64_t at = __atomic_load_n(&side->own->position, __ATOMIC_RELAXED);
     const uint64_t index = at & view->index_mask;
     if (SHMDS_LIKELY(index <= view->last_index) &&
-        SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(view, side, at))) {
+        SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(side, at, view->index_mask))) {
       side->front = at + 1;
       *element = view->slots + index * elem_size;
       return SHMDS_OK;
@@ -298,10 +309,10 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queu
 
 /** The slot of a position, if it is in the lap that the side remembers, or begins the next one;
  * otherwise no slot. */
-SHMDS_INLINE uint64_t shmds_ring_buffer_index_inline(const shmds_ring_buffer_view* view,
+SHMDS_INLINE uint64_t shmds_ring_buffer_index_inline(uint64_t capacity,
                                                      shmds_ring_buffer_side* side, uint64_t at) {
   const uint64_t index = at - side->base;
-  if (SHMDS_UNLIKELY(index == view->capacity)) {
+  if (SHMDS_UNLIKELY(index == capacity)) {
     side->base = at;
     return 0;
   }
@@ -344,7 +355,7 @@ SHMDS_INLINE bool shmds_ring_buffer_write_inline(shmds_ring_buffer* ring, uint64
   shmds_ring_buffer_view* view = SHMDS_VIEW_OF(shmds_ring_buffer_view, ring);
   shmds_ring_buffer_side* side = &view->producer;
   shmds_ring_buffer_writer* writer = side->writer;
-  const uint64_t index = shmds_ring_buffer_index_inline(view, side, tail);
+  const uint64_t index = shmds_ring_buffer_index_inline(view->capacity, side, tail);
   if (SHMDS_UNLIKELY(index >= view->capacity) ||
       SHMDS_UNLIKELY(__atomic_load_n(&writer->claim, __ATOMIC_RELAXED) != tail)) {
     return false;
@@ -412,15 +423,16 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_try_pop_inline(shmds_ring_buffer* ring, 
   const uint64_t head = __atomic_load_n(&side->reader->head, __ATOMIC_RELAXED);
   /* Acquire: pairs with the producer's Release; the elements before the tail are there. */
   const uint64_t size = __atomic_load_n(&side->writer->tail, __ATOMIC_ACQUIRE) - head;
-  const uint64_t index = shmds_ring_buffer_index_inline(view, side, head);
+  const uint64_t capacity = view->capacity;
+  const uint64_t index = shmds_ring_buffer_index_inline(capacity, side, head);
   /* Nothing there; or some of it overwritten. */
-  if (SHMDS_UNLIKELY(size - 1 >= view->capacity) || SHMDS_UNLIKELY(index >= view->capacity)) {
+  if (SHMDS_UNLIKELY(size - 1 >= capacity) || SHMDS_UNLIKELY(index >= capacity)) {
     return 0;
   }
   if (__builtin_constant_p(count) && count == 1) {
     memcpy(elements, view->slots + index * elem_size, elem_size);
   } else {
-    const uint64_t rest = view->capacity - index;
+    const uint64_t rest = capacity - index;
     uint64_t row = 0;
     count = count < size ? count : size;
     row = count < rest ? count : rest;
@@ -432,8 +444,7 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_try_pop_inline(shmds_ring_buffer* ring, 
   }
   /* Acquire: a byte of a later element among these would show in the claim. */
   __atomic_thread_fence(__ATOMIC_ACQUIRE);
-  if (SHMDS_UNLIKELY(__atomic_load_n(&side->writer->claim, __ATOMIC_RELAXED) - head >
-                     view->capacity)) {
+  if (SHMDS_UNLIKELY(__atomic_load_n(&side->writer->claim, __ATOMIC_RELAXED) - head > capacity)) {
     return 0;
   }
   /* The linearisation point. Release: the slots are read before the producer sees the head. */
