@@ -7,8 +7,8 @@ use super::{
 };
 use crate::error::Result;
 use crate::segment::Intent;
+use crate::structures::placed::{PLACES, STRIDE};
 use crate::structures::pool::{INVALID, ObjectPool, Params, PoolPass, PoolView, Token};
-use crate::structures::queue::{PLACES, STRIDE};
 use core::ffi::{c_char, c_void};
 
 /// An open pool of objects of equal size: any process acquires one and gets its handle,

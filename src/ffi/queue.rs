@@ -7,7 +7,8 @@ use super::{
 };
 use crate::error::Result;
 use crate::segment::Intent;
-use crate::structures::queue::{PLACES, Params, Pass, Pinned, Queue, QueueView, STRIDE};
+use crate::structures::placed::{PLACES, STRIDE};
+use crate::structures::queue::{Params, Pass, Pinned, Queue, QueueView};
 use crate::structures::wait::Deadline;
 use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;

@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod atomic;
+pub mod placed;
 pub mod pool;
 pub mod queue;
 pub mod ring;
@@ -25,8 +26,9 @@ use crate::table::{self, Claim, Found, Key, Kind, Request, Table};
 use array::Array;
 use atomic::Atomic;
 use core::cell::UnsafeCell;
+use placed::Placed;
 use pool::ObjectPool;
-use queue::{Placed, Queue};
+use queue::Queue;
 use ring::RingBuffer;
 use spsc::SpscQueue;
 use std::collections::hash_map::Entry;
@@ -105,7 +107,7 @@ pub enum Handle {
     /// See [`ObjectPool`].
     ObjectPool(Placed<ObjectPool>),
     /// See [`RingBuffer`].
-    RingBuffer(Arc<RingBuffer>),
+    RingBuffer(Placed<RingBuffer>),
 }
 
 impl Handle {

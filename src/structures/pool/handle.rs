@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::Segment;
 use crate::segment::fork::{self, Inherited};
-use crate::structures::queue::{Placed, new_key};
+use crate::structures::placed::Placed;
+use crate::structures::queue::new_key;
 use crate::structures::{
     End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };

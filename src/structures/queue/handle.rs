@@ -1,13 +1,13 @@
 //! An open queue: the ring, and the lanes through which this process uses it.
 
 use super::lanes::{LaneGuard, Lanes, Pin, new_key};
-use super::placed::Placed;
 use super::view::{Pass, QueueView};
 use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::fork::{self, Inherited};
 use crate::segment::{Owner, Segment};
+use crate::structures::placed::Placed;
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{
     End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,

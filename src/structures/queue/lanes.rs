@@ -10,10 +10,10 @@
 //! - Where elements are so large that there are no home lanes, every lane is
 //!   claimed for the length of one operation.
 
-use super::placed::PLACES;
 use super::ring::Ring;
 use crate::error::{Error, Result};
 use crate::segment::{NOBODY, Owner, Segment, fork};
+use crate::structures::placed::PLACES;
 use crate::structures::wait::Deadline;
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -22,7 +22,6 @@ mod handle;
 mod lanes;
 mod layout;
 mod patience;
-mod placed;
 mod recovery;
 mod ring;
 mod search;
@@ -35,7 +34,6 @@ pub use lanes::new_key;
 pub use layout::{
     Header, Lane, LaneRecord, Params as RingParams, Plan, PlanError, QueueEnds, init,
 };
-pub use placed::{PLACES, Placed, STRIDE};
 pub use ring::{Ring, open};
 pub use view::{Pass, QueueParts, QueueView};
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::Segment;
 use crate::segment::fork::{self, Inherited};
+use crate::structures::placed::Placed;
 use crate::structures::wait::WaitWord;
 use crate::structures::{
     End, Extent, Handle, Standing, Structure, expect, expect_kind, role, validate_elements,
@@ -15,7 +16,6 @@ use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::ffi::{CStr, CString};
-use std::sync::Arc;
 
 /// What a ring buffer's creator chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -549,7 +549,9 @@ impl Structure for RingBuffer {
     }
 
     fn into_handle(self) -> Handle {
-        Handle::RingBuffer(Arc::new(self))
+        // Both are used in each operation.
+        let shared = core::ptr::from_ref(self.ring.header()).addr();
+        Handle::RingBuffer(Placed::away_from(self, shared))
     }
 
     fn from_handle(handle: &Handle) -> Option<&Self> {
