@@ -44,41 +44,44 @@
 #endif
 /** @endcond */
 
-#if defined(__SSE2__)
 /* An element may have words of padding, which nobody has written. */
 #if !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
+/** A word, loaded by itself. What the compiler knows of it, it may use. */
+SHMDS_INLINE uint64_t shmds_word_inline(const unsigned char* source) {
+  uint64_t word = 0;
+  memcpy(&word, source, sizeof word);
+  if (!__builtin_constant_p(word)) {
+    /* Keeps the compiler from making one wide load of several. */
+    __asm__("" : "+r"(word));
+  }
+  return word;
+}
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#if defined(__SSE2__)
 /** Two words in one register, loaded one by one. */
 SHMDS_INLINE __m128i shmds_pair_of_words_inline(const unsigned char* source) {
 #if defined(__clang__)
   const void* low = source;
   const void* high = source + 8;
   __m128d pair = _mm_load_sd(SHMDS_BYTES_OF(const double, low));
-  /* Keeps the compiler from making one wide load of the two. */
+  /* As in `shmds_word_inline`. */
   __asm__("" : "+x"(pair));
   return _mm_castpd_si128(_mm_loadh_pd(pair, SHMDS_BYTES_OF(const double, high)));
 #else
   /* By way of integers, which GCC does not have to put into memory before, if it has them in
-   * registers. What it knows of them it may use. */
-  uint64_t low = 0;
-  uint64_t high = 0;
-  memcpy(&low, source, sizeof low);
-  memcpy(&high, source + 8, sizeof high);
-  if (!__builtin_constant_p(low)) {
-    __asm__("" : "+r"(low));
-  }
-  if (!__builtin_constant_p(high)) {
-    __asm__("" : "+r"(high));
-  }
+   * registers. */
+  const uint64_t low = shmds_word_inline(source);
+  const uint64_t high = shmds_word_inline(source + 8);
   return _mm_set_epi64x(SHMDS_SIGNED(high), SHMDS_SIGNED(low));
 #endif
 }
-#if !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 #endif
 
 /** Copies a small element by loads of no more than a word. It was often built just now, field by
@@ -101,9 +104,7 @@ SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t e
 #endif
 #pragma GCC unroll 8
   for (; offset < elem_size; offset += 8) {
-    uint64_t word;
-    memcpy(&word, source + offset, sizeof word);
-    __asm__("" : "+r"(word));
+    const uint64_t word = shmds_word_inline(source + offset);
     memcpy(target + offset, &word, sizeof word);
   }
 }
@@ -588,6 +589,18 @@ SHMDS_INLINE void shmds_queue_remember_inline(shmds_queue_foresight* own,
   memcpy(own, &ahead, sizeof ahead);
 }
 
+/** Tells everybody that a side goes on at a position; and the thread's other side, which exchanges
+ * the word left behind when it comes to another one, what that is now. */
+SHMDS_INLINE void shmds_queue_pass_on_inline(uint64_t* hint, uint64_t next,
+                                             shmds_queue_foresight* other, uint64_t its_next,
+                                             uint64_t word) {
+  /* Never ahead of the truth: the position before is passed, and all before that were. */
+  __atomic_store_n(hint, next, __ATOMIC_RELEASE);
+  if (other->at == its_next) {
+    other->word = word;
+  }
+}
+
 /**
  * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
  * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
@@ -607,7 +620,6 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
                                                            uint64_t s, uint64_t expected) {
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_foresight* own = &memo->foreseen[side];
-  shmds_queue_foresight* other = &memo->foreseen[1 - side];
   const uint64_t unit = parts->unit;
   const uint64_t at = own->at;
   const uint64_t lap = at & parts->lap_mask;
@@ -619,7 +631,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   const uint64_t desired = stage + unit + s;
   uint64_t* cell = NULL;
   shmds_queue_outlook ahead;
-  /* Acquire: pairs with the Release below; the words before the hint are seen as passed. */
+  /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
   if (SHMDS_UNLIKELY(j >= parts->slot_count) ||
       SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at) ||
       SHMDS_UNLIKELY(index >= parts->last_index)) {
@@ -636,12 +648,9 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
     return UINT64_MAX;
   }
   __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
-  /* Never ahead of the truth: this position is passed, and all before it were. */
-  __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  /* The other side exchanges this word next, in the same lap or in the next one. */
-  if (other->at == (side != 0 ? at + 2 * unit : at)) {
-    other->word = desired;
-  }
+  /* The other side comes to this word in the same lap or in the next one. */
+  shmds_queue_pass_on_inline(hint, next, &memo->foreseen[1 - side], side != 0 ? at + 2 * unit : at,
+                             desired);
   shmds_queue_remember_inline(own, ahead);
   return j;
 }
@@ -653,7 +662,6 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_record* record = memo->pass.record;
   shmds_queue_foresight* own = &memo->foreseen[side];
-  shmds_queue_foresight* other = &memo->foreseen[1 - side];
   const uint64_t unit = parts->unit;
   const uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
   uint64_t at = own->at;
@@ -690,12 +698,11 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   }
   __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
   next = SHMDS_LIKELY(at - lap != parts->last_index) ? at + 1 : lap + 2 * unit;
-  __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  if (other->at == (side != 0 ? at + 2 * unit : at)) {
-    other->word = desired;
-  }
-  own->at = next;
-  own->word = __atomic_load_n(parts->words + (next & ~parts->lap_mask), __ATOMIC_RELAXED);
+  /* The other side comes to this word in the same lap or in the next one. */
+  shmds_queue_pass_on_inline(hint, next, &memo->foreseen[1 - side], side != 0 ? at + 2 * unit : at,
+                             desired);
+  shmds_queue_remember_inline(
+      own, shmds_queue_look_ahead_inline(next, parts->words + (next & ~parts->lap_mask)));
   return j;
 }
 

@@ -251,12 +251,7 @@ class shm_queue : public shm_span<T, posix_shm_impl<TableType>> {
     shmds_queue* const handle = handle_;
     const void* taken = nullptr;
     if (!shmds_queue_try_take_inline(handle, sizeof(T), &taken)) [[unlikely]] {
-      const auto found = dequeue_otherwise(handle, &shmds_queue_thread_memory);
-      if (!found) {
-        return false;
-      }
-      value = *found;
-      return true;
+      return shmds::detail::copy_late(value, dequeue_otherwise(handle, &shmds_queue_thread_memory));
     }
     shmds::detail::copy_out(value, taken);
     return true;

@@ -211,11 +211,7 @@ class shm_ring_buffer {
   /// @return false if there is none
   [[nodiscard, gnu::always_inline]] bool pop(T& value) noexcept {
     if (shmds_ring_buffer_try_pop_inline(handle_, &value, 1, sizeof(T)) == 0) [[unlikely]] {
-      const auto found = pop_by_call(handle_);
-      if (!found) {
-        return false;
-      }
-      value = *found;
+      return shmds::detail::copy_late(value, pop_by_call(handle_));
     }
     return true;
   }

@@ -114,12 +114,7 @@ class shm_spsc_queue {
   [[nodiscard, gnu::always_inline]] bool pop(T& value) {
     shmds_spsc_queue_popping popping;
     if (!shmds_spsc_queue_begin_pop_inline(handle_, sizeof(T), &popping)) [[unlikely]] {
-      const auto found = pop_by_call(handle_);
-      if (!found) {
-        return false;
-      }
-      value = *found;
-      return true;
+      return shmds::detail::copy_late(value, pop_by_call(handle_));
     }
     shmds::detail::copy_out(value, popping.element);
     shmds_spsc_queue_end_pop_inline(handle_, &popping);

@@ -198,6 +198,16 @@ union storage {
   T value;
 };
 
+/// Whether what is out of line has found something, which is in `value` then.
+template <class T>
+[[nodiscard, gnu::always_inline]] inline bool copy_late(T& value,
+                                                        const std::optional<T>& late) noexcept {
+  if (late) {
+    value = *late;
+  }
+  return late.has_value();
+}
+
 /// What the code in line has put into `out`, if it has found something; or else what `otherwise`
 /// finds.
 ///

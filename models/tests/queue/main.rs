@@ -249,23 +249,32 @@ fn a_lane_claimed_relaxed_is_caught() {
     is_caught(2, RACE, || a_lane_changes_hands(Fault::RelaxedClaim));
 }
 
-/// A producer dies; once its lease is free, an heir recovers the lane while a third thread works.
-fn a_producer_dies(death: Death, third: &[Operation], fault: Fault) {
-    let queue = Arc::new(Queue::new(1, 3, fault));
+/// A victim dies on lane 0, and tells whether it exchanged something; once its lease is free, an
+/// heir recovers the lane, and tells the slot that it was left with.
+fn a_victim_and_an_heir(
+    queue: &Arc<Queue>,
+    die: impl FnOnce(&Queue) -> bool + 'static,
+) -> (thread::JoinHandle<bool>, thread::JoinHandle<Option<u64>>) {
     let lease_is_free = Arc::new(Atomic::new(0));
     let victim = {
-        let (queue, lease_is_free) = (Arc::clone(&queue), Arc::clone(&lease_is_free));
+        let (queue, lease_is_free) = (Arc::clone(queue), Arc::clone(&lease_is_free));
         thread::spawn(move || {
-            let exchanged = queue.die_enqueuing(0, 100, death);
+            let exchanged = die(&queue);
             // The kernel's locks order what a process did before its end.
             lease_is_free.store(1, Release);
             exchanged
         })
     };
-    let heir = {
-        let queue = Arc::clone(&queue);
-        thread::spawn(move || queue.recover(0, || lease_is_free.load(Acquire) == 1))
-    };
+    let queue = Arc::clone(queue);
+    let heir = thread::spawn(move || queue.recover(0, || lease_is_free.load(Acquire) == 1));
+    (victim, heir)
+}
+
+/// A producer dies and an heir recovers its lane, while a third thread works.
+fn a_producer_dies(death: Death, third: &[Operation], fault: Fault) {
+    let queue = Arc::new(Queue::new(1, 3, fault));
+    let (victim, heir) =
+        a_victim_and_an_heir(&queue, move |queue| queue.die_enqueuing(0, 100, death));
     let mut moved = vec![operate(&queue, 1, third)];
     let mut dead = Moved::default();
     if victim.join().expect("the victim ends") {
@@ -303,19 +312,8 @@ fn a_sighting_before_the_death_is_caught() {
 /// word that it had put there, as a thread does that acts on what it saw before.
 fn a_producer_intends_a_word_that_is_gone(fault: Fault) {
     let queue = Arc::new(Queue::new(1, 3, fault));
-    let lease_is_free = Arc::new(Atomic::new(0));
-    let victim = {
-        let (queue, lease_is_free) = (Arc::clone(&queue), Arc::clone(&lease_is_free));
-        thread::spawn(move || {
-            let exchanged = queue.die(HEAD, 0, Death::AfterExchange);
-            lease_is_free.store(1, Release);
-            exchanged
-        })
-    };
-    let heir = {
-        let queue = Arc::clone(&queue);
-        thread::spawn(move || queue.recover(0, || lease_is_free.load(Acquire) == 1))
-    };
+    let (victim, heir) =
+        a_victim_and_an_heir(&queue, |queue| queue.die(HEAD, 0, Death::AfterExchange));
     let slot = queue.spare(1);
     let mut moved = operate(&queue, 1, E);
     moved.taken.extend(queue.dequeue_foreseen(1, slot));
