@@ -137,7 +137,7 @@ static void* foresee_in_vain(void* argument) {
   shmds_queue* queue = (shmds_queue*)argument;
   const shmds_queue_parts* parts = &SHMDS_VIEW_OF(shmds_queue_view, queue)->parts;
   uint64_t* outside = parts->words + (2 * parts->unit - 1);
-  const uint64_t last_lap = parts->lap_mask;
+  const uint64_t last_lap = ~(2 * parts->unit - 1);
   const uint64_t foreseen = last_lap | 2;
   parts->ends->tail = last_lap;
   parts->words[0] = last_lap;

@@ -478,10 +478,6 @@ typedef struct shmds_queue_parts {
    * has this bit and those below.
    */
   uint64_t unit;
-  /**
-   * The bits of a hint above the index.
-   */
-  uint64_t lap_mask;
 } shmds_queue_parts;
 
 /**

@@ -35,11 +35,13 @@
 #define SHMDS_VIEW_OF(type, handle) reinterpret_cast<type*>(handle)
 #define SHMDS_BYTES_OF(type, pointer) static_cast<type*>(pointer)
 #define SHMDS_ADDRESS_OF(pointer) reinterpret_cast<uintptr_t>(pointer)
+#define SHMDS_POINTER_AT(type, address) reinterpret_cast<type*>(address)
 #define SHMDS_SIGNED(number) static_cast<long long>(number)
 #else
 #define SHMDS_VIEW_OF(type, handle) ((type*)(handle))
 #define SHMDS_BYTES_OF(type, pointer) ((type*)(pointer))
 #define SHMDS_ADDRESS_OF(pointer) ((uintptr_t)(pointer))
+#define SHMDS_POINTER_AT(type, address) ((type*)(address))
 #define SHMDS_SIGNED(number) ((long long)(number))
 #endif
 /** @endcond */
@@ -525,18 +527,23 @@ SHMDS_INLINE shmds_status shmds_ring_buffer_pop_bulk_inline(shmds_ring_buffer* r
 #endif
 /** @endcond */
 
-/** What a thread saw at the position behind the one of its last operation on a side. It may have
- * changed since, and is good for nothing but to be expected by a compare-and-swap. */
+/** What a thread expects of a side: what it saw at the position behind the one of its last
+ * operation there, and what does not change within a lap. */
 typedef struct shmds_queue_foresight {
-  /** The position, as in a hint. */
+  /** The position, as in a hint; `UINT64_MAX`, which none is: nothing is expected. */
   uint64_t at;
-  /** The ring word there. */
+  /** The ring word there. It may have changed since, and is good for nothing but to be expected by
+   * a compare-and-swap. */
   uint64_t word;
-} __attribute__((aligned(16))) shmds_queue_foresight;
-
-/** At a position that does not exist, what nobody exchanges. */
-static const shmds_queue_foresight shmds_queue_nothing_foreseen
-    __attribute__((unused)) = {UINT64_MAX, 0};
+  /** The last position of the lap. The step from there to the next lap is made out of line. */
+  uint64_t end;
+  /** The address of a position's word, less its size times the position. */
+  uintptr_t words;
+  /** What the side exchanges in this lap, less the number of a slot; */
+  uint64_t from;
+  /** and what it leaves behind. */
+  uint64_t to;
+} shmds_queue_foresight;
 
 /** What the thread remembers of one queue. */
 typedef struct shmds_queue_memo {
@@ -562,41 +569,36 @@ typedef struct shmds_queue_memory {
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
     __attribute__((unused, aligned(SHMDS_QUEUE_STRIDE)));
 
-/** A foresight that is ready to be stored. */
-#if defined(__SSE2__)
-typedef __m128i shmds_queue_outlook;
-#else
-typedef shmds_queue_foresight shmds_queue_outlook;
-#endif
-
-/** The word at a position, as it is at this moment. */
-SHMDS_INLINE shmds_queue_outlook shmds_queue_look_ahead_inline(uint64_t at, const uint64_t* cell) {
-  /* Relaxed: a guess, which the compare-and-swap confirms. */
-  const uint64_t word = __atomic_load_n(cell, __ATOMIC_RELAXED);
-#if defined(__SSE2__)
-  shmds_queue_outlook ahead = _mm_set_epi64x(SHMDS_SIGNED(word), SHMDS_SIGNED(at));
-  /* Keeps the compiler from making it where it is stored. */
-  __asm__("" : "+x"(ahead));
-#else
-  shmds_queue_outlook ahead = {at, word};
-#endif
-  return ahead;
+/** The word at a position of the lap that is expected. */
+SHMDS_INLINE uint64_t* shmds_queue_cell_inline(const shmds_queue_foresight* foreseen, uint64_t at) {
+  return SHMDS_POINTER_AT(uint64_t, foreseen->words + at * sizeof(uint64_t));
 }
 
-/** Remembers what was seen ahead, by one store. */
-SHMDS_INLINE void shmds_queue_remember_inline(shmds_queue_foresight* own,
-                                              shmds_queue_outlook ahead) {
-  memcpy(own, &ahead, sizeof ahead);
+/** What to expect at a position of which nothing was seen. It exists if it is not behind the end of
+ * its lap. */
+SHMDS_INLINE shmds_queue_foresight shmds_queue_expect_inline(const shmds_queue_parts* parts,
+                                                             uint64_t side, uint64_t at) {
+  const uint64_t unit = parts->unit;
+  const uint64_t lap = at & ~(2 * unit - 1);
+  const uint64_t from = lap + (side != 0 ? unit : 0);
+  const shmds_queue_foresight expected = {at,
+                                          0,
+                                          lap + parts->last_index,
+                                          SHMDS_ADDRESS_OF(parts->words) - lap * sizeof(uint64_t),
+                                          from,
+                                          from + unit};
+  return expected;
 }
 
-/** Tells everybody that a side goes on at a position; and the thread's other side, which exchanges
- * the word left behind when it comes to another one, what that is now. */
-SHMDS_INLINE void shmds_queue_pass_on_inline(uint64_t* hint, uint64_t next,
-                                             shmds_queue_foresight* other, uint64_t its_next,
-                                             uint64_t word) {
+/** Tells everybody that a side goes on at the next position; and the thread's other side, which
+ * exchanges the word left behind when it comes to this one, what that is now. */
+SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* hint, uint64_t side,
+                                             uint64_t at, uint64_t next, uint64_t word) {
+  shmds_queue_foresight* other = &memo->foreseen[1 - side];
   /* Never ahead of the truth: the position before is passed, and all before that were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  if (other->at == its_next) {
+  /* The head comes to it in the same lap, the tail in the next one. */
+  if (other->at == (side != 0 ? at + 2 * memo->pass.parts.unit : at)) {
     other->word = word;
   }
 }
@@ -620,38 +622,33 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
                                                            uint64_t s, uint64_t expected) {
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_foresight* own = &memo->foreseen[side];
-  const uint64_t unit = parts->unit;
   const uint64_t at = own->at;
-  const uint64_t lap = at & parts->lap_mask;
-  const uint64_t index = at - lap;
-  /* What the side exchanges here, less the number of a slot. */
-  const uint64_t stage = lap + (side != 0 ? unit : 0);
-  const uint64_t j = expected - stage;
+  const uint64_t j = expected - own->from;
   const uint64_t next = at + 1;
-  const uint64_t desired = stage + unit + s;
+  const uint64_t desired = own->to + s;
   uint64_t* cell = NULL;
-  shmds_queue_outlook ahead;
+  uint64_t ahead = 0;
   /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
   if (SHMDS_UNLIKELY(j >= parts->slot_count) ||
       SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at) ||
-      SHMDS_UNLIKELY(index >= parts->last_index)) {
+      SHMDS_UNLIKELY(at >= own->end)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
-  cell = parts->words + index;
-  ahead = shmds_queue_look_ahead_inline(next, cell + 1);
+  cell = shmds_queue_cell_inline(own, at);
+  /* Relaxed: a guess, which the compare-and-swap of the next operation confirms. */
+  ahead = __atomic_load_n(cell + 1, __ATOMIC_RELAXED);
   /* The linearisation point; it publishes the payload. */
   if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &expected, desired, false, __ATOMIC_SEQ_CST,
                                                   __ATOMIC_SEQ_CST))) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
-    *own = shmds_queue_nothing_foreseen;
+    own->at = UINT64_MAX;
     return UINT64_MAX;
   }
   __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
-  /* The other side comes to this word in the same lap or in the next one. */
-  shmds_queue_pass_on_inline(hint, next, &memo->foreseen[1 - side], side != 0 ? at + 2 * unit : at,
-                             desired);
-  shmds_queue_remember_inline(own, ahead);
+  shmds_queue_pass_on_inline(memo, hint, side, at, next, desired);
+  own->at = next;
+  own->word = ahead;
   return j;
 }
 
@@ -662,47 +659,40 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_record* record = memo->pass.record;
   shmds_queue_foresight* own = &memo->foreseen[side];
-  const uint64_t unit = parts->unit;
+  shmds_queue_foresight here = *own;
   const uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
-  uint64_t at = own->at;
-  uint64_t lap = at & parts->lap_mask;
-  uint64_t expected = own->word;
-  uint64_t desired = 0;
+  const uint64_t index_mask = 2 * parts->unit - 1;
   uint64_t next = 0;
   /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
-  uint64_t j = expected - lap - (side != 0 ? unit : 0);
-  if (SHMDS_UNLIKELY(hinted != at) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
-      SHMDS_UNLIKELY(at - lap > parts->last_index)) {
+  uint64_t j = here.word - here.from;
+  if (SHMDS_UNLIKELY(hinted != here.at) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
+      SHMDS_UNLIKELY(here.at > here.end)) {
     /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
      * less, others are busy here, and the way through the library leaves them a moment. */
-    if (at - hinted - 2 * unit >= UINT64_C(1) << 63 || at == UINT64_MAX) {
-      at = hinted;
-    }
-    lap = at & parts->lap_mask;
-    if (SHMDS_UNLIKELY(at - lap > parts->last_index)) {
+    const bool behind = here.at - hinted - index_mask - 1 < UINT64_C(1) << 63;
+    here = shmds_queue_expect_inline(parts, side, behind && here.at <= here.end ? here.at : hinted);
+    if (SHMDS_UNLIKELY(here.at > here.end)) {
       return UINT64_MAX;
     }
-    expected = __atomic_load_n(parts->words + (at - lap), __ATOMIC_SEQ_CST);
-    j = expected - lap - (side != 0 ? unit : 0);
+    here.word = __atomic_load_n(shmds_queue_cell_inline(&here, here.at), __ATOMIC_SEQ_CST);
+    j = here.word - here.from;
     if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
       return UINT64_MAX;
     }
   }
   /* Say which word is in play before the slots can change hands. */
-  __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
-  desired = expected - j + s + unit;
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(parts->words + (at - lap), &expected, desired,
-                                                  false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
+  __atomic_store_n(&record->intent, here.word, __ATOMIC_RELEASE);
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(shmds_queue_cell_inline(&here, here.at),
+                                                  &here.word, here.to + s, false, __ATOMIC_SEQ_CST,
+                                                  __ATOMIC_SEQ_CST))) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
   __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
-  next = SHMDS_LIKELY(at - lap != parts->last_index) ? at + 1 : lap + 2 * unit;
-  /* The other side comes to this word in the same lap or in the next one. */
-  shmds_queue_pass_on_inline(hint, next, &memo->foreseen[1 - side], side != 0 ? at + 2 * unit : at,
-                             desired);
-  shmds_queue_remember_inline(
-      own, shmds_queue_look_ahead_inline(next, parts->words + (next & ~parts->lap_mask)));
+  next = SHMDS_LIKELY(here.at != here.end) ? here.at + 1 : (here.at | index_mask) + 1;
+  shmds_queue_pass_on_inline(memo, hint, side, here.at, next, here.to + s);
+  *own = shmds_queue_expect_inline(parts, side, next);
+  own->word = __atomic_load_n(shmds_queue_cell_inline(own, next), __ATOMIC_RELAXED);
   return j;
 }
 
@@ -855,8 +845,8 @@ SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue,
     return &memory->often;
   }
   if (SHMDS_UNLIKELY(other->pass.key != key)) {
-    other->foreseen[0] = shmds_queue_nothing_foreseen;
-    other->foreseen[1] = shmds_queue_nothing_foreseen;
+    other->foreseen[0].at = UINT64_MAX;
+    other->foreseen[1].at = UINT64_MAX;
     if (!shmds_queue_own_lane(queue, &other->pass)) {
       return NULL;
     }

@@ -23,8 +23,6 @@ pub struct QueueParts {
     /// The full bit of a ring word, above the bits of the slot number; the index in a hint
     /// has this bit and those below.
     pub unit: u64,
-    /// The bits of a hint above the index.
-    pub lap_mask: u64,
 }
 
 /// The start of a queue's handle. Constant while the handle is open, but for the key.
@@ -65,7 +63,6 @@ impl QueueView {
             slot_count: plan.capacity + u64::from(plan.lanes),
             last_index: plan.capacity - 1,
             unit: ring.unit,
-            lap_mask: !ring.index_mask,
         };
         Some(Self {
             key: AtomicU64::new(new_key(id)),
