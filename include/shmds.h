@@ -848,21 +848,55 @@ typedef struct shmds_ring_buffer_reader {
 } shmds_ring_buffer_reader;
 
 /**
+ * What both sides store, each on lines of its own, and who sleeps there.
+ */
+typedef struct shmds_ring_buffer_ends {
+  /**
+   * Bit 0: somebody may be asleep until elements come.
+   */
+  shmds_wait_word items;
+  /**
+   * Bit 0: somebody may be asleep until there is room.
+   */
+  shmds_wait_word space;
+  /**
+   * Zero.
+   */
+  uint32_t reserved_waits[14];
+  /**
+   * The producer's words.
+   */
+  struct shmds_ring_buffer_writer writer;
+  /**
+   * With enforced roles, the attachment that pushes, as an owner word; 0: none.
+   */
+  uint64_t producer;
+  /**
+   * With enforced roles, the attachment that pops, as an owner word; 0: none.
+   */
+  uint64_t consumer;
+  /**
+   * Zero.
+   */
+  uint64_t reserved_roles[6];
+  /**
+   * The consumer's words.
+   */
+  struct shmds_ring_buffer_reader reader;
+} shmds_ring_buffer_ends;
+
+/**
  * What a process knows as the producer, or as the consumer, of a ring buffer. For
  * shmds_inline.h; changed by one thread at a time.
  *
- * While the process may not act there, the words are those of no ring, at which nothing
+ * While the process may not act there, the ends are those of no ring, at which nothing
  * can be done without the library.
  */
 typedef struct shmds_ring_buffer_side {
   /**
-   * The producer's words.
+   * Where both sides are, in the segment.
    */
-  struct shmds_ring_buffer_writer *writer;
-  /**
-   * The consumer's words.
-   */
-  struct shmds_ring_buffer_reader *reader;
+  struct shmds_ring_buffer_ends *ends;
   /**
    * A multiple of the capacity: less than a lap from there, the slot of a position is
    * the difference.
@@ -879,7 +913,7 @@ typedef struct shmds_ring_buffer_side {
   /**
    * Zero.
    */
-  uint64_t reserved[11];
+  uint64_t reserved[12];
 } shmds_ring_buffer_side;
 
 /**
@@ -901,17 +935,9 @@ typedef struct shmds_ring_buffer_view {
    */
   uint64_t elem_size;
   /**
-   * Who sleeps until elements come.
-   */
-  const shmds_wait_word *items;
-  /**
-   * Who sleeps until there is room.
-   */
-  const shmds_wait_word *space;
-  /**
    * Zero.
    */
-  uint64_t reserved[11];
+  uint64_t reserved[13];
   /**
    * This process as the producer, on lines of its own.
    */

@@ -339,7 +339,7 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_room_inline(const shmds_ring_buffer_view
   uint64_t room = side->limit - tail;
   if (SHMDS_UNLIKELY(room - 1 >= view->capacity) || SHMDS_UNLIKELY(room < count)) {
     /* Acquire: pairs with the consumer's Release; it has read the slots before its head. */
-    const uint64_t head = __atomic_load_n(&side->reader->head, __ATOMIC_ACQUIRE);
+    const uint64_t head = __atomic_load_n(&side->ends->reader.head, __ATOMIC_ACQUIRE);
     const uint64_t size = tail - head;
     if (SHMDS_UNLIKELY(size >= view->capacity)) {
       return 0;
@@ -357,13 +357,13 @@ SHMDS_INLINE bool shmds_ring_buffer_write_inline(shmds_ring_buffer* ring, uint64
                                                  size_t elem_size) {
   shmds_ring_buffer_view* view = SHMDS_VIEW_OF(shmds_ring_buffer_view, ring);
   shmds_ring_buffer_side* side = &view->producer;
-  shmds_ring_buffer_writer* writer = side->writer;
+  shmds_ring_buffer_ends* ends = side->ends;
   const uint64_t index = shmds_ring_buffer_index_inline(view->capacity, side, tail);
   if (SHMDS_UNLIKELY(index >= view->capacity) ||
-      SHMDS_UNLIKELY(__atomic_load_n(&writer->claim, __ATOMIC_RELAXED) != tail)) {
+      SHMDS_UNLIKELY(__atomic_load_n(&ends->writer.claim, __ATOMIC_RELAXED) != tail)) {
     return false;
   }
-  __atomic_store_n(&writer->claim, tail + count, __ATOMIC_RELAXED);
+  __atomic_store_n(&ends->writer.claim, tail + count, __ATOMIC_RELAXED);
   /* Release: before the elements are touched, for whoever sees any byte of them. */
   __atomic_thread_fence(__ATOMIC_RELEASE);
   if (__builtin_constant_p(count) && count == 1) {
@@ -378,8 +378,8 @@ SHMDS_INLINE bool shmds_ring_buffer_write_inline(shmds_ring_buffer* ring, uint64
     }
   }
   /* The linearisation point. Release: whoever sees the position sees the elements. */
-  __atomic_store_n(&writer->tail, tail + count, __ATOMIC_RELEASE);
-  shmds_ring_buffer_wake_inline(ring, view->items);
+  __atomic_store_n(&ends->writer.tail, tail + count, __ATOMIC_RELEASE);
+  shmds_ring_buffer_wake_inline(ring, &ends->items);
   return true;
 }
 
@@ -397,7 +397,7 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_try_push_inline(shmds_ring_buffer* ring,
                                                         size_t elem_size) {
   shmds_ring_buffer_view* view = SHMDS_VIEW_OF(shmds_ring_buffer_view, ring);
   shmds_ring_buffer_side* side = &view->producer;
-  const uint64_t tail = __atomic_load_n(&side->writer->tail, __ATOMIC_RELAXED);
+  const uint64_t tail = __atomic_load_n(&side->ends->writer.tail, __ATOMIC_RELAXED);
   const uint64_t room = shmds_ring_buffer_room_inline(view, side, tail, count);
   return room != 0 && shmds_ring_buffer_write_inline(ring, tail, elements, room, elem_size) ? room
                                                                                             : 0;
@@ -409,7 +409,7 @@ SHMDS_INLINE bool shmds_ring_buffer_try_push_overwrite_inline(shmds_ring_buffer*
                                                               const void* element,
                                                               size_t elem_size) {
   const shmds_ring_buffer_view* view = SHMDS_VIEW_OF(const shmds_ring_buffer_view, ring);
-  const uint64_t tail = __atomic_load_n(&view->producer.writer->tail, __ATOMIC_RELAXED);
+  const uint64_t tail = __atomic_load_n(&view->producer.ends->writer.tail, __ATOMIC_RELAXED);
   return shmds_ring_buffer_write_inline(ring, tail, element, 1, elem_size);
 }
 
@@ -423,9 +423,10 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_try_pop_inline(shmds_ring_buffer* ring, 
                                                        uint64_t count, size_t elem_size) {
   shmds_ring_buffer_view* view = SHMDS_VIEW_OF(shmds_ring_buffer_view, ring);
   shmds_ring_buffer_side* side = &view->consumer;
-  const uint64_t head = __atomic_load_n(&side->reader->head, __ATOMIC_RELAXED);
+  shmds_ring_buffer_ends* ends = side->ends;
+  const uint64_t head = __atomic_load_n(&ends->reader.head, __ATOMIC_RELAXED);
   /* Acquire: pairs with the producer's Release; the elements before the tail are there. */
-  const uint64_t size = __atomic_load_n(&side->writer->tail, __ATOMIC_ACQUIRE) - head;
+  const uint64_t size = __atomic_load_n(&ends->writer.tail, __ATOMIC_ACQUIRE) - head;
   const uint64_t capacity = view->capacity;
   const uint64_t index = shmds_ring_buffer_index_inline(capacity, side, head);
   /* Nothing there; or some of it overwritten. */
@@ -447,12 +448,12 @@ SHMDS_INLINE uint64_t shmds_ring_buffer_try_pop_inline(shmds_ring_buffer* ring, 
   }
   /* Acquire: a byte of a later element among these would show in the claim. */
   __atomic_thread_fence(__ATOMIC_ACQUIRE);
-  if (SHMDS_UNLIKELY(__atomic_load_n(&side->writer->claim, __ATOMIC_RELAXED) - head > capacity)) {
+  if (SHMDS_UNLIKELY(__atomic_load_n(&ends->writer.claim, __ATOMIC_RELAXED) - head > capacity)) {
     return 0;
   }
   /* The linearisation point. Release: the slots are read before the producer sees the head. */
-  __atomic_store_n(&side->reader->head, head + count, __ATOMIC_RELEASE);
-  shmds_ring_buffer_wake_inline(ring, view->space);
+  __atomic_store_n(&ends->reader.head, head + count, __ATOMIC_RELEASE);
+  shmds_ring_buffer_wake_inline(ring, &ends->space);
   return count;
 }
 

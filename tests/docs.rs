@@ -14,7 +14,7 @@ use shmds::structures::pool::{self, Word as ObjectWord};
 use shmds::structures::queue::{
     Header as QueueHeader, Lane, LaneRecord, Plan, PlanError, QueueEnds, RingParams,
 };
-use shmds::structures::ring::{Header as RingHeader, RingReader, RingWriter};
+use shmds::structures::ring::{Header as RingHeader, RingEnds, RingReader, RingWriter};
 use shmds::structures::spsc::{self, SpscEnd};
 use shmds::table::{Fields, Found, Kind, Place, State, Table};
 use std::collections::BTreeMap;
@@ -146,17 +146,20 @@ fn the_layout_types_are_as_documented() {
     let pool = fields!(pool::Header: elem_size elem_align capacity marks_offset summary_offset
         words_offset links_offset objects_offset refused);
     check_fields("### Pool header", &pool, size_of::<pool::Header>());
-    let mut ring = fields!(RingHeader: elem_size elem_align capacity slots_offset flags items space
-        writer producer consumer reader)
-    .to_vec();
-    ring.retain(|(name, ..)| !["writer", "reader"].contains(name));
-    let within = |part: usize, words: [(&'static str, usize, usize); 2]| {
-        words.map(|(name, offset, bytes)| (name, part + offset, bytes))
+    let mut ring = fields!(RingHeader: elem_size elem_align capacity slots_offset flags).to_vec();
+    let within = |part: usize, words: &[(&'static str, usize, usize)]| {
+        let words = words.iter();
+        words
+            .map(|&(name, offset, bytes)| {
+                (name, offset_of!(RingHeader, ends) + part + offset, bytes)
+            })
+            .collect::<Vec<_>>()
     };
+    ring.extend(within(0, &fields!(RingEnds: items space producer consumer)));
     let writer = fields!(RingWriter: claim tail);
     let reader = fields!(RingReader: head lost);
-    ring.extend(within(offset_of!(RingHeader, writer), writer));
-    ring.extend(within(offset_of!(RingHeader, reader), reader));
+    ring.extend(within(offset_of!(RingEnds, writer), &writer));
+    ring.extend(within(offset_of!(RingEnds, reader), &reader));
     ring.sort_by_key(|&(_, offset, _)| offset);
     check_fields("### Ring buffer header", &ring, size_of::<RingHeader>());
 }

@@ -13,7 +13,9 @@ use shmds::segment::layout::{Accounts, Change, Extent, Header, Journal, LINE, Me
 use shmds::structures::atomic::Word;
 use shmds::structures::pool::{Header as PoolHeader, Recent};
 use shmds::structures::queue::{Header as QueueHeader, Lane, QueueEnds};
-use shmds::structures::ring::{Header as RingHeader, RingReader, RingSide, RingView, RingWriter};
+use shmds::structures::ring::{
+    Header as RingHeader, RingEnds, RingReader, RingSide, RingView, RingWriter,
+};
 use shmds::structures::spsc::{Header as SpscHeader, SpscEnd, SpscSide, SpscView};
 use std::ops::Range;
 
@@ -174,21 +176,27 @@ fn a_ring_buffers_sides_are_in_pairs_of_lines_of_their_own() {
     writer.assert_filled(LINE_BYTES, &[]);
     let reader = layout!(RingReader: head lost reserved);
     reader.assert_filled(LINE_BYTES, &[]);
-    let header = layout!(RingHeader: elem_size elem_align capacity slots_offset flags reserved items
-        space reserved_waits writer producer consumer reserved_roles reader reserved_line);
+    let ends = layout!(RingEnds: items space reserved_waits writer producer consumer reserved_roles
+        reader);
+    ends.assert_filled(4 * LINE_BYTES, &[]);
+    ends.assert_unbroken();
+    ends.assert_apart(&["items", "writer", "producer", "reader"]);
+    let header = layout!(RingHeader: elem_size elem_align capacity slots_offset flags reserved ends
+        reserved_line);
     header.assert_filled(6 * LINE_BYTES, &[]);
     header.assert_unbroken();
-    header.assert_apart(&["elem_size", "items", "writer", "producer", "reader"]);
+    header.assert_apart(&["elem_size", "ends"]);
     // The slots follow the header.
-    let [writer, reader] = ["writer", "reader"].map(|part| header.span(part).start);
-    assert_eq!((reader - writer, header.size - reader), (PAIR, PAIR));
+    let [writer, reader] = ["writer", "reader"].map(|part| ends.span(part).start);
+    let behind_ends = header.size - header.span("ends").start;
+    assert_eq!((reader - writer, behind_ends - reader), (PAIR, PAIR));
 }
 
 #[test]
 fn what_a_process_knows_of_either_side_of_a_ring_buffer_shares_no_line() {
-    let side = layout!(RingSide: writer reader base limit epoch reserved);
+    let side = layout!(RingSide: ends base limit epoch reserved);
     side.assert_filled(2 * LINE_BYTES, &[]);
-    let view = layout!(RingView: slots capacity elem_size items space reserved producer consumer);
+    let view = layout!(RingView: slots capacity elem_size reserved producer consumer);
     view.assert_filled(6 * LINE_BYTES, &[]);
     view.assert_unbroken();
     view.assert_apart(&["slots", "producer", "consumer"]);

@@ -14,7 +14,7 @@ use shmds::structures::queue::{
     QueueParts as shmds_queue_parts, QueueView as shmds_queue_view,
 };
 use shmds::structures::ring::{
-    RingReader as shmds_ring_buffer_reader, RingSide as shmds_ring_buffer_side,
+    RingEnds as shmds_ring_buffer_ends, RingReader as shmds_ring_buffer_reader, RingSide as shmds_ring_buffer_side,
     RingView as shmds_ring_buffer_view, RingWriter as shmds_ring_buffer_writer,
 };
 use shmds::structures::spsc::{

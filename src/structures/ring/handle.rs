@@ -75,8 +75,8 @@ impl RingBuffer {
 
     fn owner(&self, role: Role) -> &AtomicU64 {
         match role {
-            Role::Producer => &self.ring.header().producer,
-            Role::Consumer => &self.ring.header().consumer,
+            Role::Producer => &self.ring.ends().producer,
+            Role::Consumer => &self.ring.ends().consumer,
         }
     }
 
@@ -328,14 +328,14 @@ impl RingBuffer {
 
     /// Waits until there are at least `count` elements; see [`RingBuffer::wait_for_space`].
     pub fn wait_for_items(&self, count: u64, timeout: u64) -> Result<bool> {
-        self.wait_until(&self.ring.header().items, count, timeout, || self.len())
+        self.wait_until(&self.ring.ends().items, count, timeout, || self.len())
     }
 
     /// Waits until there is room for at least `count` elements, for at most `timeout`
     /// nanoseconds ([`u64::MAX`]: for ever); false when the time has passed.
     pub fn wait_for_space(&self, count: u64, timeout: u64) -> Result<bool> {
         let ready = || self.available_space();
-        self.wait_until(&self.ring.header().space, count, timeout, ready)
+        self.wait_until(&self.ring.ends().space, count, timeout, ready)
     }
 
     /// Appends a copy of one element, waiting for room; see [`RingBuffer::wait_for_space`].
@@ -347,7 +347,7 @@ impl RingBuffer {
         self.writable_segment()?;
         // SAFETY: as promised to us.
         self.ring
-            .header()
+            .ends()
             .space
             .wait_for_store(timeout, || unsafe { self.push(element) })
     }
@@ -361,7 +361,7 @@ impl RingBuffer {
         self.writable_segment()?;
         // SAFETY: as promised to us.
         self.ring
-            .header()
+            .ends()
             .items
             .wait_for_store(timeout, || unsafe { self.pop(element) })
     }
@@ -369,8 +369,8 @@ impl RingBuffer {
     /// Wakes whoever sleeps at the ring, for a publisher outside of this module.
     pub fn wake(&self) -> Result<()> {
         self.writable_segment()?;
-        self.ring.header().items.wake();
-        self.ring.header().space.wake();
+        self.ring.ends().items.wake();
+        self.ring.ends().space.wake();
         Ok(())
     }
 

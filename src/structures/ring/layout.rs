@@ -41,24 +41,47 @@ pub struct RingReader {
     pub reserved: [AtomicU64; 6],
 }
 
-impl RingWriter {
-    /// The words of no ring.
-    pub(super) const fn at(claim: u64, tail: u64) -> Self {
-        Self {
-            claim: AtomicU64::new(claim),
-            tail: AtomicU64::new(tail),
-            reserved: [const { AtomicU64::new(0) }; 6],
-        }
-    }
+/// What both sides store, each on lines of its own, and who sleeps there.
+#[repr(C)]
+pub struct RingEnds {
+    /// Bit 0: somebody may be asleep until elements come.
+    pub items: WaitWord,
+    /// Bit 0: somebody may be asleep until there is room.
+    pub space: WaitWord,
+    /// Zero.
+    pub reserved_waits: [AtomicU32; 14],
+    /// The producer's words.
+    pub writer: RingWriter,
+    /// With enforced roles, the attachment that pushes, as an owner word; 0: none.
+    pub producer: AtomicU64,
+    /// With enforced roles, the attachment that pops, as an owner word; 0: none.
+    pub consumer: AtomicU64,
+    /// Zero.
+    pub reserved_roles: [AtomicU64; 6],
+    /// The consumer's words.
+    pub reader: RingReader,
 }
 
-impl RingReader {
-    /// The words of no ring.
-    pub(super) const fn at(head: u64) -> Self {
+impl RingEnds {
+    /// Of no ring.
+    pub(super) const fn nowhere(claim: u64) -> Self {
         Self {
-            head: AtomicU64::new(head),
-            lost: AtomicU64::new(0),
-            reserved: [const { AtomicU64::new(0) }; 6],
+            items: WaitWord::idle(),
+            space: WaitWord::idle(),
+            reserved_waits: [const { AtomicU32::new(0) }; 14],
+            writer: RingWriter {
+                claim: AtomicU64::new(claim),
+                tail: AtomicU64::new(0),
+                reserved: [const { AtomicU64::new(0) }; 6],
+            },
+            producer: AtomicU64::new(0),
+            consumer: AtomicU64::new(0),
+            reserved_roles: [const { AtomicU64::new(0) }; 6],
+            reader: RingReader {
+                head: AtomicU64::new(0),
+                lost: AtomicU64::new(0),
+                reserved: [const { AtomicU64::new(0) }; 6],
+            },
         }
     }
 }
@@ -82,22 +105,8 @@ pub struct Header {
     pub flags: AtomicU64,
     /// Zero.
     pub reserved: [AtomicU64; 3],
-    /// Bit 0: somebody may be asleep until elements come.
-    pub items: WaitWord,
-    /// Bit 0: somebody may be asleep until there is room.
-    pub space: WaitWord,
-    /// Zero.
-    pub reserved_waits: [AtomicU32; 14],
-    /// The producer's words.
-    pub writer: RingWriter,
-    /// With enforced roles, the attachment that pushes, as an owner word; 0: none.
-    pub producer: AtomicU64,
-    /// With enforced roles, the attachment that pops, as an owner word; 0: none.
-    pub consumer: AtomicU64,
-    /// Zero.
-    pub reserved_roles: [AtomicU64; 6],
-    /// The consumer's words.
-    pub reader: RingReader,
+    /// Where the two sides are.
+    pub ends: RingEnds,
     /// Zero.
     pub reserved_line: [AtomicU64; 8],
 }
@@ -117,12 +126,14 @@ const _: () = {
     assert!(offset_of!(Header, capacity) == 16);
     assert!(offset_of!(Header, slots_offset) == 24);
     assert!(offset_of!(Header, flags) == 32);
-    assert!(offset_of!(Header, items) == 64);
-    assert!(offset_of!(Header, space) == 68);
-    assert!(offset_of!(Header, writer) == 128);
-    assert!(offset_of!(Header, producer) == 192);
-    assert!(offset_of!(Header, consumer) == 200);
-    assert!(offset_of!(Header, reader) == 256);
+    assert!(offset_of!(RingEnds, items) == 0);
+    assert!(offset_of!(RingEnds, space) == 4);
+    assert!(offset_of!(RingEnds, writer) == 64);
+    assert!(offset_of!(RingEnds, producer) == 128);
+    assert!(offset_of!(RingEnds, consumer) == 136);
+    assert!(offset_of!(RingEnds, reader) == 192);
+    assert!(size_of::<RingEnds>() == 256);
+    assert!(offset_of!(Header, ends) == 64);
     assert!(size_of::<Header>() == 384);
 };
 

@@ -42,7 +42,7 @@ mod write;
 
 pub use crate::structures::spsc::Role;
 pub use handle::{Observer, Params, RingBuffer};
-pub use layout::{ENFORCE_ROLES, Header, Plan, PlanError, RingReader, RingWriter, init};
+pub use layout::{ENFORCE_ROLES, Header, Plan, PlanError, RingEnds, RingReader, RingWriter, init};
 pub use view::{RingSide, RingView};
 
 use crate::raw::{Ref, Region};
@@ -90,6 +90,11 @@ impl Ring {
     /// The shared header.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Where the two sides are.
+    pub fn ends(&self) -> &RingEnds {
+        &self.header.ends
     }
 
     /// Address of the first slot.

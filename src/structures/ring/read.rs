@@ -45,7 +45,7 @@ impl Ring {
     /// The words, in an order in which each only makes what is there more.
     #[inline]
     fn look(&self, head: u64) -> Window {
-        let writer = &self.header.writer;
+        let writer = &self.ends().writer;
         let claim = writer.claim.load(Relaxed);
         // Acquire: pairs with the producer's Release; the elements before it are there.
         let tail = writer.tail.load(Acquire);
@@ -61,7 +61,7 @@ impl Ring {
     fn window(&self) -> Window {
         // The head first. Acquire: pairs with the consumer's Release, so that a tail which it
         // had seen is seen here.
-        self.look(self.header.reader.head.load(Acquire))
+        self.look(self.ends().reader.head.load(Acquire))
     }
 
     /// The same, if it makes sense.
@@ -100,7 +100,7 @@ impl Ring {
         }
         // Acquire: after the copy; see the head of this file.
         fence(Acquire);
-        let claim = self.header.writer.claim.load(Relaxed);
+        let claim = self.ends().writer.claim.load(Relaxed);
         let passed = claim.saturating_sub(self.plan.capacity);
         let torn = passed.saturating_sub(from).min(count);
         if torn > 0 && torn < count {
@@ -159,7 +159,7 @@ impl Ring {
     /// linearisation point of what consumes.
     #[inline]
     fn take(&self, to: u64, lost: u64) {
-        let reader = &self.header.reader;
+        let reader = &self.ends().reader;
         // Release: the slots are read before the producer sees the head.
         reader.head.store(to, Release);
         if lost > 0 {
@@ -169,7 +169,7 @@ impl Ring {
         }
         // As in `write`.
         compiler_fence(SeqCst);
-        self.header.space.wake();
+        self.ends().space.wake();
     }
 
     /// Copies up to `count` elements out from `offset` elements behind the oldest on, or,
@@ -287,17 +287,17 @@ impl Ring {
     /// Whether there was no room at one moment during the call.
     pub fn is_full(&self) -> bool {
         let header = &*self.header;
-        let claim = header.writer.claim.load(Relaxed);
+        let claim = header.ends.writer.claim.load(Relaxed);
         // The tail before the head: if the head is a lap behind it then, the tail still is a
         // lap ahead, at least.
-        let tail = header.writer.tail.load(Acquire);
-        let head = header.reader.head.load(Acquire);
+        let tail = header.ends.writer.tail.load(Acquire);
+        let head = header.ends.reader.head.load(Acquire);
         tail - self.oldest(head, claim, tail) == self.plan.capacity
     }
 
     /// Elements written since creation.
     pub fn written(&self) -> u64 {
-        self.header.writer.tail.load(Acquire)
+        self.ends().writer.tail.load(Acquire)
     }
 
     /// Elements consumed, skipped or lost since creation.
@@ -308,7 +308,7 @@ impl Ring {
     /// Elements that were overwritten before they were consumed.
     pub fn lost(&self) -> u64 {
         let window = self.window();
-        let found = self.header.reader.lost.load(Relaxed);
+        let found = self.ends().reader.lost.load(Relaxed);
         found.wrapping_add(window.oldest.saturating_sub(window.head))
     }
 }

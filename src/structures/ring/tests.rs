@@ -1,7 +1,7 @@
 //! The ring in private memory: order, overwriting, torn elements, hostile bytes.
 
 use super::layout::{ENFORCE_ROLES, Header, Plan, PlanError, init};
-use super::{Corrupt, END, Ring, RingSide, open};
+use super::{Corrupt, END, Ring, RingEnds, RingSide, open};
 use crate::raw::Region;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -43,8 +43,8 @@ impl Buffer {
         region_of(&self.memory, self.ring.plan().size)
     }
 
-    fn header(&self) -> &Header {
-        self.ring.header()
+    fn ends(&self) -> &RingEnds {
+        self.ring.ends()
     }
 
     /// Both roles go to somebody who knows nothing yet.
@@ -56,7 +56,7 @@ impl Buffer {
     /// As if so many elements had been written and consumed.
     fn start_at(&mut self, position: u64) {
         self.hand_over();
-        let words = (&self.header().writer, &self.header().reader);
+        let words = (&self.ends().writer, &self.ends().reader);
         words.0.claim.store(position, Relaxed);
         words.0.tail.store(position, Relaxed);
         words.1.head.store(position, Relaxed);
@@ -109,7 +109,7 @@ impl Buffer {
     /// The producer dies in the middle: `claim` was stored, and the elements it covers are
     /// half written.
     fn die_writing(&mut self, count: u64) {
-        let writer = &self.header().writer;
+        let writer = &self.ends().writer;
         let tail = writer.tail.load(Relaxed);
         let claim = writer.claim.load(Relaxed).max(tail + count);
         writer.claim.store(claim, Relaxed);
@@ -282,7 +282,7 @@ fn elements_overwritten_while_they_are_read_are_dropped() {
     let buffer = Buffer::new(8);
     assert_eq!(buffer.push(&[0, 1, 2, 3, 4, 5, 6, 7]), Ok(8));
     // A producer stopped in the middle of overwriting: the first two are torn.
-    buffer.header().writer.claim.store(10, Relaxed);
+    buffer.ends().writer.claim.store(10, Relaxed);
     for position in [0, 1] {
         buffer.slot(position).store(TORN, Relaxed);
     }
@@ -434,7 +434,7 @@ fn a_damaged_header_is_refused() {
     ];
     let buffer = Buffer::new(7);
     for field in fields {
-        let word = field(buffer.header());
+        let word = field(buffer.ring.header());
         let sound = word.load(Relaxed);
         for damage in [0, 1 << 20, 1 << 63, u64::MAX, u64::MAX - 63] {
             if damage != sound {
@@ -445,7 +445,7 @@ fn a_damaged_header_is_refused() {
         }
         word.store(sound, Relaxed);
     }
-    buffer.header().flags.store(ENFORCE_ROLES, Relaxed);
+    buffer.ring.header().flags.store(ENFORCE_ROLES, Relaxed);
     assert!(open(buffer.region()).is_ok());
     let short = region_of(&buffer.memory, buffer.ring.plan().size - 1);
     assert!(matches!(open(short), Err(Corrupt::Geometry)));
@@ -458,12 +458,8 @@ fn positions_that_contradict_each_other_are_a_status() {
         for word in 0..3 {
             let buffer = Buffer::new(7);
             assert_eq!(buffer.push(&[1, 2, 3]), Ok(3));
-            let header = buffer.header();
-            let words = [
-                &header.writer.claim,
-                &header.writer.tail,
-                &header.reader.head,
-            ];
+            let ends = buffer.ends();
+            let words = [&ends.writer.claim, &ends.writer.tail, &ends.reader.head];
             words[word].store(damage, Relaxed);
             // Whatever they answer, they answer at once, and stay inside of the memory.
             let results = [
@@ -489,12 +485,12 @@ fn positions_that_contradict_each_other_are_a_status() {
         }
     }
     let buffer = Buffer::new(7);
-    buffer.header().reader.head.store(1, Relaxed);
+    buffer.ends().reader.head.store(1, Relaxed);
     assert_eq!(buffer.pop(1), Err(Corrupt::Positions), "a head ahead");
     assert_eq!(buffer.peek(0, 1), Err(Corrupt::Positions));
     assert_eq!(buffer.push(&[1]), Err(Corrupt::Positions));
     let buffer = Buffer::new(7);
-    buffer.header().writer.claim.store(8, Relaxed);
+    buffer.ends().writer.claim.store(8, Relaxed);
     assert_eq!(buffer.push(&[1]), Err(Corrupt::Positions), "a lap ahead");
     assert_eq!(buffer.overwrite(&[1]), Err(Corrupt::Positions));
 }

@@ -5,9 +5,8 @@
 //! The inline functions and the library work on the same view at the same time, so
 //! its layout is part of the binary interface.
 
-use super::layout::{RingReader, RingWriter};
+use super::layout::RingEnds;
 use super::{Ring, Role};
-use crate::structures::wait::WaitWord;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -22,14 +21,12 @@ const ANYBODY: u64 = u64::MAX - 1;
 /// What a process knows as the producer, or as the consumer, of a ring buffer. For
 /// shmds_inline.h; changed by one thread at a time.
 ///
-/// While the process may not act there, the words are those of no ring, at which nothing
+/// While the process may not act there, the ends are those of no ring, at which nothing
 /// can be done without the library.
 #[repr(C)]
 pub struct RingSide {
-    /// The producer's words.
-    pub writer: UnsafeCell<*mut RingWriter>,
-    /// The consumer's words.
-    pub reader: UnsafeCell<*mut RingReader>,
+    /// Where both sides are, in the segment.
+    pub ends: UnsafeCell<*mut RingEnds>,
     /// A multiple of the capacity: less than a lap from there, the slot of a position is
     /// the difference.
     pub base: AtomicU64,
@@ -38,7 +35,7 @@ pub struct RingSide {
     /// Fork epoch in which this process took the role; see the constants.
     pub epoch: AtomicU64,
     /// Zero.
-    pub reserved: [AtomicU64; 11],
+    pub reserved: [AtomicU64; 12],
 }
 
 // SAFETY: the words outlive the handle. They are changed when a role is taken or given up,
@@ -52,25 +49,24 @@ impl RingSide {
     /// A side on which this process may not act.
     pub fn closed() -> Self {
         Self {
-            writer: UnsafeCell::new(core::ptr::from_ref(&NO_WRITER).cast_mut()),
-            reader: UnsafeCell::new(core::ptr::from_ref(&NO_READER).cast_mut()),
+            ends: UnsafeCell::new(core::ptr::from_ref(&NOWHERE).cast_mut()),
             base: AtomicU64::new(0),
             limit: AtomicU64::new(0),
             epoch: AtomicU64::new(CLOSED),
-            reserved: [const { AtomicU64::new(0) }; 11],
+            reserved: [const { AtomicU64::new(0) }; 12],
         }
     }
 
     /// Lets this process act; `epoch` says for how long, `None` that forks do not end it.
     pub(super) fn allow(&self, ring: &Ring, epoch: Option<u32>) {
-        self.stand_at(&ring.header().writer, &ring.header().reader);
+        self.stand_at(ring.ends());
         self.epoch.store(epoch.map_or(ANYBODY, u64::from), Relaxed);
     }
 
     /// Makes it what one is on which this process may not act. Stores only.
     pub(super) fn close(&self) {
         self.epoch.store(CLOSED, Relaxed);
-        self.stand_at(&NO_WRITER, &NO_READER);
+        self.stand_at(&NOWHERE);
     }
 
     /// Whether this process may act, in its fork epoch.
@@ -81,20 +77,15 @@ impl RingSide {
         allowed == ANYBODY || allowed == u64::from(epoch)
     }
 
-    fn stand_at(&self, writer: &RingWriter, reader: &RingReader) {
+    fn stand_at(&self, ends: &RingEnds) {
         // SAFETY: one thread at a time changes the side, and nobody else looks at it.
-        unsafe {
-            *self.writer.get() = core::ptr::from_ref(writer).cast_mut();
-            *self.reader.get() = core::ptr::from_ref(reader).cast_mut();
-        }
+        unsafe { *self.ends.get() = core::ptr::from_ref(ends).cast_mut() };
     }
 }
 
-/// Words of no ring, at which a producer finds a predecessor's work to finish, and a
+/// Ends of no ring, at which a producer finds a predecessor's work to finish, and a
 /// consumer nothing.
-static NO_WRITER: RingWriter = RingWriter::at(1, 0);
-/// See [`NO_WRITER`].
-static NO_READER: RingReader = RingReader::at(0);
+static NOWHERE: RingEnds = RingEnds::nowhere(1);
 
 /// The start of every open ring buffer, for the functions in shmds_inline.h only: a
 /// `shmds_ring_buffer *` points to one. What stands before the sides never changes
@@ -107,12 +98,8 @@ pub struct RingView {
     pub capacity: u64,
     /// Bytes of an element.
     pub elem_size: u64,
-    /// Who sleeps until elements come.
-    pub items: *const WaitWord,
-    /// Who sleeps until there is room.
-    pub space: *const WaitWord,
     /// Zero.
-    pub reserved: [u64; 11],
+    pub reserved: [u64; 13],
     /// This process as the producer, on lines of its own.
     pub producer: RingSide,
     /// This process as the consumer, on lines of its own.
@@ -126,9 +113,7 @@ impl RingView {
             slots: ring.slots().as_ptr(),
             capacity: ring.plan().capacity,
             elem_size: ring.plan().elem_size,
-            items: &raw const ring.header().items,
-            space: &raw const ring.header().space,
-            reserved: [0; 11],
+            reserved: [0; 13],
             producer: RingSide::closed(),
             consumer: RingSide::closed(),
         }

@@ -10,8 +10,8 @@ use core::sync::atomic::{
 impl Ring {
     /// `claim` and `tail`, as the producer finds them.
     #[inline]
-    fn ends(&self) -> Result<(u64, u64), Corrupt> {
-        let writer = &self.header.writer;
+    fn positions(&self) -> Result<(u64, u64), Corrupt> {
+        let writer = &self.ends().writer;
         // Acquire: pairs with the last producer's Release; everything before its `tail` is
         // there. Its death is known from the kernel, and everything it stored is visible then.
         let tail = writer.tail.load(Acquire);
@@ -29,7 +29,7 @@ impl Ring {
             return Ok(wanted);
         }
         // Acquire: pairs with the consumer's Release; it has read the slots before its head.
-        let head = self.header.reader.head.load(Acquire);
+        let head = self.ends().reader.head.load(Acquire);
         if head > tail {
             return Err(Corrupt::Positions);
         }
@@ -51,7 +51,7 @@ impl Ring {
         source: *const u8,
         count: u64,
     ) -> Result<u64, Corrupt> {
-        let (claim, tail) = self.ends()?;
+        let (claim, tail) = self.positions()?;
         let count = self.room(side, claim, tail, count)?;
         if count > 0 {
             // SAFETY: at most as many elements as the source has.
@@ -73,7 +73,7 @@ impl Ring {
         source: *const u8,
         count: u64,
     ) -> Result<(), Corrupt> {
-        let (claim, tail) = self.ends()?;
+        let (claim, tail) = self.positions()?;
         let passed = count.saturating_sub(self.plan.capacity);
         if count > END - tail {
             return Err(Corrupt::Positions); // No memory has that many.
@@ -103,7 +103,7 @@ impl Ring {
         count: u64,
         passed: u64,
     ) -> Result<(), Corrupt> {
-        let writer = &self.header.writer;
+        let writer = &self.ends().writer;
         // At most a lap beyond the tail, whatever is passed over: if we die before the tail is
         // stored, our successor's elements are seen. Never lower than a dead predecessor's.
         let claimed = claim.max(tail + count);
@@ -132,7 +132,7 @@ impl Ring {
         // First published, then looked at the flag, for the compiler too; for the processor,
         // whoever sleeps there has seen to it (see `wait`).
         compiler_fence(SeqCst);
-        self.header.items.wake();
+        self.ends().items.wake();
         Ok(())
     }
 }
