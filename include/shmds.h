@@ -737,22 +737,24 @@ typedef struct shmds_spsc_queue_end {
  * What a process knows as the producer, or as the consumer, of a queue. For
  * shmds_inline.h; changed by one thread at a time.
  *
- * While the role is not held, both ends are dummies at which the side is blocked for
- * good, so that nothing is done without the library.
+ * While the role is not held, the side is at an end of no queue and blocked for good, so
+ * that nothing is done without the library.
  */
 typedef struct shmds_spsc_queue_side {
   /**
-   * The end that this side moves.
+   * The end that this side moves. The one of the other side lies next to it: behind a
+   * producer's, before a consumer's.
    */
   struct shmds_spsc_queue_end *own;
   /**
-   * The end that the other side moves.
+   * The first position of the lap that the side was in when it looked at the other one.
    */
-  struct shmds_spsc_queue_end *other;
+  uint64_t lap;
   /**
-   * Position up to which slots can be used without a look at the other side.
+   * Index up to which slots of that lap can be used without another look; none with the
+   * last index, for the step from there is longer.
    */
-  uint64_t limit;
+  uint64_t ready;
   /**
    * Consumer: one more than its position when the front was looked at last; or 0.
    */

@@ -111,19 +111,66 @@ SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t e
   }
 }
 
-/* ---- SPSC queue. Each side knows how far it can go without a look at the other one. While this
- * process does not hold the role (after a fork, too) the side is at ends of no queue, where it can
- * neither go on nor find the other side elsewhere. */
+/* ---- SPSC queue. Each side knows up to which index of its lap it can go without a look at the
+ * other one, and without the step into the next lap. While this process does not hold the role
+ * (after a fork, too) the side is at an end of no queue, where it can neither go on nor find the
+ * other side elsewhere. */
 
-/** Whether a position has an index that exists; and the position after it. */
-SHMDS_INLINE bool shmds_spsc_queue_next_inline(const shmds_spsc_queue_view* view, uint64_t at,
-                                               uint64_t index, uint64_t* next) {
-  *next = at + 1;
-  if (SHMDS_UNLIKELY(index >= view->last_index)) {
-    *next = at - index + view->lap;
-    return index == view->last_index;
+/** A slot, and the position after it. */
+typedef struct shmds_spsc_queue_step {
+  /** The slot's index; `UINT64_MAX`: the library has to be asked. */
+  uint64_t index;
+  /** The position. */
+  uint64_t next;
+} shmds_spsc_queue_step;
+
+/** The step from a position in any lap, for a side that may go up to a limit; out of line. */
+SHMDS_OUT_OF_LINE shmds_spsc_queue_step shmds_spsc_queue_look(const shmds_spsc_queue_view* view,
+                                                              shmds_spsc_queue_side* side,
+                                                              uint64_t at, uint64_t limit) {
+  const uint64_t index = at & view->index_mask;
+  const uint64_t lap = at - index;
+  const uint64_t ready = limit - lap;
+  shmds_spsc_queue_step step = {UINT64_MAX, 0};
+  if (limit - at - 1 > view->index_mask || index > view->last_index) {
+    return step;
   }
-  return true;
+  side->lap = lap;
+  side->ready = ready < view->last_index ? ready : view->last_index;
+  step.index = index;
+  step.next = index != view->last_index ? at + 1 : lap + view->lap;
+  return step;
+}
+
+/** The producer's step from a position. */
+SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_in_inline(
+    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at) {
+  const shmds_spsc_queue_step step = {at - side->lap, at + 1};
+  if (SHMDS_UNLIKELY(step.index >= side->ready)) {
+    /* Acquire: pairs with the consumer's Release; it has read the slots before its position. */
+    const uint64_t head = __atomic_load_n(&side->own[1].position, __ATOMIC_ACQUIRE);
+    return shmds_spsc_queue_look(view, side, at, head + view->lap);
+  }
+  return step;
+}
+
+/** The consumer's step from a position. */
+SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_out_inline(
+    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at) {
+  const shmds_spsc_queue_end* own = side->own;
+  const uint64_t lap = side->lap;
+  const shmds_spsc_queue_step step = {at - lap, at + 1};
+  /* Neither is rare: a consumer that keeps up looks each time. */
+  if (step.index >= side->ready) {
+    /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
+    const uint64_t tail = __atomic_load_n(&own[-1].position, __ATOMIC_ACQUIRE);
+    const uint64_t ready = tail - lap;
+    if (SHMDS_UNLIKELY(step.index >= ready) || SHMDS_UNLIKELY(ready > view->last_index)) {
+      return shmds_spsc_queue_look(view, side, at, tail);
+    }
+    side->ready = ready;
+  }
+  return step;
 }
 
 /** Moves a side on and tells the other: the linearisation point. */
@@ -136,40 +183,6 @@ SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_sp
   if (SHMDS_UNLIKELY((__atomic_load_n(&own->waiters, __ATOMIC_RELAXED) & 1U) != 0)) {
     (void)!shmds_spsc_queue_wake(queue);
   }
-}
-
-/** Whether the producer at this position finds room, without the library's help. */
-SHMDS_INLINE bool shmds_spsc_queue_has_room_inline(const shmds_spsc_queue_view* view,
-                                                   shmds_spsc_queue_side* side, uint64_t at) {
-  uint64_t head = 0;
-  if (SHMDS_LIKELY(at != side->limit)) {
-    return true;
-  }
-  /* Acquire: pairs with the consumer's Release; it has read the slots before its position. */
-  head = __atomic_load_n(&side->other->position, __ATOMIC_ACQUIRE);
-  if (SHMDS_UNLIKELY(at - head >= view->lap)) {
-    return false;
-  }
-  side->limit = head + view->lap;
-  return true;
-}
-
-/** Whether the consumer at this position finds an element, without the library's help. A lap is one
- * more than the index mask, which the caller has at hand. */
-SHMDS_INLINE bool shmds_spsc_queue_has_item_inline(shmds_spsc_queue_side* side, uint64_t at,
-                                                   uint64_t index_mask) {
-  uint64_t tail = 0;
-  /* Neither is rare: a consumer that keeps up looks each time. */
-  if (at != side->limit) {
-    return true;
-  }
-  /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
-  tail = __atomic_load_n(&side->other->position, __ATOMIC_ACQUIRE);
-  if (SHMDS_UNLIKELY(tail - at - 1 > index_mask)) {
-    return false;
-  }
-  side->limit = tail;
-  return true;
 }
 
 /**
@@ -185,15 +198,13 @@ SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, cons
                                                    size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   shmds_spsc_queue_end* own = view->producer.own;
-  const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
-  const uint64_t index = at & view->index_mask;
-  uint64_t next = 0;
-  if (SHMDS_UNLIKELY(!shmds_spsc_queue_next_inline(view, at, index, &next)) ||
-      SHMDS_UNLIKELY(!shmds_spsc_queue_has_room_inline(view, &view->producer, at))) {
+  const shmds_spsc_queue_step step = shmds_spsc_queue_step_in_inline(
+      view, &view->producer, __atomic_load_n(&own->position, __ATOMIC_RELAXED));
+  if (SHMDS_UNLIKELY(step.index == UINT64_MAX)) {
     return false;
   }
-  shmds_copy_in_inline(view->slots + index * elem_size, element, elem_size);
-  shmds_spsc_queue_move_inline(queue, own, next);
+  shmds_copy_in_inline(view->slots + step.index * elem_size, element, elem_size);
+  shmds_spsc_queue_move_inline(queue, own, step.next);
   return true;
 }
 
@@ -222,13 +233,12 @@ SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, siz
                                                     shmds_spsc_queue_popping* pop) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   shmds_spsc_queue_end* own = view->consumer.own;
-  const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
-  const uint64_t index_mask = view->index_mask;
-  const uint64_t index = at & index_mask;
-  pop->element = view->slots + index * elem_size;
+  const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(
+      view, &view->consumer, __atomic_load_n(&own->position, __ATOMIC_RELAXED));
+  pop->element = view->slots + step.index * elem_size;
   pop->own = own;
-  return SHMDS_LIKELY(shmds_spsc_queue_next_inline(view, at, index, &pop->next)) &&
-         SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(&view->consumer, at, index_mask));
+  pop->next = step.next;
+  return SHMDS_LIKELY(step.index != UINT64_MAX);
 }
 
 /** Takes out the element that `shmds_spsc_queue_begin_pop_inline` found. */
@@ -276,11 +286,10 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
     shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
     shmds_spsc_queue_side* side = &view->consumer;
     const uint64_t at = __atomic_load_n(&side->own->position, __ATOMIC_RELAXED);
-    const uint64_t index = at & view->index_mask;
-    if (SHMDS_LIKELY(index <= view->last_index) &&
-        SHMDS_LIKELY(shmds_spsc_queue_has_item_inline(side, at, view->index_mask))) {
+    const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(view, side, at);
+    if (SHMDS_LIKELY(step.index != UINT64_MAX)) {
       side->front = at + 1;
-      *element = view->slots + index * elem_size;
+      *element = view->slots + step.index * elem_size;
       return SHMDS_OK;
     }
   }
@@ -293,11 +302,10 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queu
     const shmds_spsc_queue_view* view = SHMDS_VIEW_OF(const shmds_spsc_queue_view, queue);
     shmds_spsc_queue_end* own = view->consumer.own;
     const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
-    const uint64_t index = at & view->index_mask;
-    uint64_t next = 0;
+    /* In the lap that the side knows, and not its last. */
     if (SHMDS_LIKELY(view->consumer.front == at + 1) &&
-        SHMDS_LIKELY(shmds_spsc_queue_next_inline(view, at, index, &next))) {
-      shmds_spsc_queue_move_inline(queue, own, next);
+        SHMDS_LIKELY(at - view->consumer.lap < view->last_index)) {
+      shmds_spsc_queue_move_inline(queue, own, at + 1);
       return SHMDS_OK;
     }
   }

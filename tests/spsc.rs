@@ -252,22 +252,29 @@ fn view_of(queue: &SpscQueue) -> &SpscView {
 }
 
 /// Whether such code leaves everything at a side to the library, as it must where the role is
-/// not held: the side is at its limit, the other end as far away as cannot be, nothing at the
-/// front.
+/// not held: no slot is ready, the other end as far away as cannot be, nothing at the front.
 fn leaves_all_to_the_library(view: &SpscView, role: Role) -> bool {
     let side = match role {
         Role::Producer => &view.producer,
         Role::Consumer => &view.consumer,
     };
-    // SAFETY: both ends are mapped, and nobody changes the side meanwhile.
-    let (own, other) = unsafe { (&**side.own.get(), &**side.other.get()) };
+    // SAFETY: an end lies before and behind, both are mapped, and nobody changes the side meanwhile.
+    let (own, other) = unsafe {
+        let own = *side.own.get();
+        let other = match role {
+            Role::Producer => own.add(1),
+            Role::Consumer => own.sub(1),
+        };
+        (&*own, &*other)
+    };
     let (at, other) = (own.position.load(Acquire), other.position.load(Acquire));
     let is_blocked = match role {
         Role::Producer => at.wrapping_sub(other) >= view.lap,
         Role::Consumer => other.wrapping_sub(at).wrapping_sub(1) >= view.lap,
     };
     let has_front = side.front.load(Acquire) == at.wrapping_add(1);
-    is_blocked && at == side.limit.load(Acquire) && !has_front
+    let index = at.wrapping_sub(side.lap.load(Acquire));
+    is_blocked && index >= side.ready.load(Acquire) && !has_front
 }
 
 #[test]

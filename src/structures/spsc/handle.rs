@@ -170,7 +170,7 @@ impl SpscQueue {
             if !self.holds(side) {
                 continue; // A parent's roles stay the parent's.
             }
-            super::ring::forget(role, side);
+            side.forget();
             if let Ok(me) = self.segment().me() {
                 self.give_up(role, me);
             }
@@ -341,7 +341,7 @@ impl SpscQueue {
 unsafe impl Inherited for SpscQueue {
     fn forget(&self) {
         for role in [Role::Producer, Role::Consumer] {
-            super::ring::forget(role, self.side(role));
+            self.side(role).forget();
         }
     }
 }
@@ -394,8 +394,8 @@ fn view(ring: &Ring) -> SpscView {
         lap: plan.lap,
         elem_size: plan.elem_size,
         reserved: [0; 11],
-        producer: ring.new_side(Role::Producer),
-        consumer: ring.new_side(Role::Consumer),
+        producer: SpscSide::not_held(),
+        consumer: SpscSide::not_held(),
     }
 }
 

@@ -1,14 +1,11 @@
 //! The operations of either side, for whoever holds its role.
 
 use super::layout::{Header, Plan, SpscEnd};
-use super::view::NOT_HELD;
 use super::{Corrupt, Role, SpscSide};
 use crate::fault::Fault;
 use crate::raw::{Ref, Region};
-use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::sync::atomic::{
-    AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
     compiler_fence,
 };
@@ -53,20 +50,6 @@ impl Ring {
         self.slots.base()
     }
 
-    /// A side that this process does not hold.
-    pub fn new_side(&self, role: Role) -> SpscSide {
-        let side = SpscSide {
-            own: UnsafeCell::new(core::ptr::null_mut()),
-            other: UnsafeCell::new(core::ptr::null_mut()),
-            limit: AtomicU64::new(0),
-            front: AtomicU64::new(0),
-            epoch: AtomicU64::new(NOT_HELD),
-            reserved: [const { AtomicU64::new(0) }; 11],
-        };
-        forget(role, &side);
-        side
-    }
-
     /// The end that a side moves, and the one that it waits for.
     #[inline]
     fn ends<const SIDE: bool>(&self) -> (&SpscEnd, &SpscEnd) {
@@ -85,16 +68,16 @@ impl Ring {
             Role::Consumer => self.resume_side::<CONSUMER>(side),
         };
         if resumed.is_err() {
-            forget(role, side);
+            side.forget();
         }
         resumed
     }
 
     fn resume_side<const SIDE: bool>(&self, side: &SpscSide) -> Result<(), Corrupt> {
-        let (own, other) = self.ends::<SIDE>();
+        let (own, _) = self.ends::<SIDE>();
         side.front.store(0, Relaxed);
         self.look::<SIDE>(side, own.position.load(Relaxed))?;
-        side.stand_at(own, other);
+        side.stand_at(own);
         Ok(())
     }
 
@@ -104,7 +87,7 @@ impl Ring {
     fn ready<const SIDE: bool>(&self, side: &SpscSide, wanted: u64) -> Result<(u64, u64), Corrupt> {
         // Relaxed: nobody else stores it, and it came with the role.
         let at = self.ends::<SIDE>().0.position.load(Relaxed);
-        if wanted == 1 && at != side.limit.load(Relaxed) {
+        if wanted == 1 && at.wrapping_sub(side.lap.load(Relaxed)) < side.ready.load(Relaxed) {
             return Ok((at, 1));
         }
         Ok((at, self.look::<SIDE>(side, at)?.min(wanted)))
@@ -124,7 +107,10 @@ impl Ring {
             other
         };
         let ready = self.distance(at, limit).ok_or(Corrupt::Positions)?;
-        side.limit.store(limit, Relaxed);
+        let index = at & (self.plan.lap - 1);
+        side.lap.store(at.wrapping_sub(index), Relaxed);
+        side.ready
+            .store((index + ready).min(self.plan.capacity - 1), Relaxed);
         Ok(ready)
     }
 
@@ -300,22 +286,3 @@ impl Ring {
         tail.wrapping_sub(head) >= self.plan.lap
     }
 }
-
-/// Makes a side what one is that this process does not hold. Stores only.
-pub fn forget(role: Role, side: &SpscSide) {
-    let other = match role {
-        Role::Producer => &AHEAD,
-        Role::Consumer => &START,
-    };
-    side.epoch.store(NOT_HELD, Relaxed);
-    side.front.store(0, Relaxed);
-    side.limit.store(0, Relaxed);
-    side.stand_at(&START, other);
-}
-
-/// Ends of no queue, which nobody moves: at the first, every side is at its limit; a
-/// consumer finds nothing there, and a producer for whom the other end is at the second
-/// finds no room.
-static START: SpscEnd = SpscEnd::at(0);
-/// See [`START`].
-static AHEAD: SpscEnd = SpscEnd::at(1);

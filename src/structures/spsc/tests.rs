@@ -35,8 +35,8 @@ impl Queue {
         let ring = open(region).expect("open");
         let queue = Self {
             memory,
-            producer: ring.new_side(Role::Producer),
-            consumer: ring.new_side(Role::Consumer),
+            producer: SpscSide::not_held(),
+            consumer: SpscSide::not_held(),
             ring,
         };
         queue.resume().expect("resume");
@@ -274,15 +274,11 @@ fn positions_that_contradict_each_other_are_a_status() {
     for damage in [12, 1 << 40, u64::MAX, u64::MAX - 100] {
         header.tail.position.store(damage, Relaxed);
         assert_eq!(
-            queue
-                .ring
-                .resume(Role::Producer, &queue.ring.new_side(Role::Producer)),
+            queue.ring.resume(Role::Producer, &SpscSide::not_held()),
             Err(Corrupt::Positions)
         );
         assert_eq!(
-            queue
-                .ring
-                .resume(Role::Consumer, &queue.ring.new_side(Role::Consumer)),
+            queue.ring.resume(Role::Consumer, &SpscSide::not_held()),
             Err(Corrupt::Positions)
         );
         assert_eq!(queue.pop(1), Err(Corrupt::Positions));

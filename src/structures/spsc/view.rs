@@ -8,7 +8,7 @@
 use super::layout::SpscEnd;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The value of [`SpscSide::epoch`] while this process does not hold the role: no
 /// fork epoch has it.
@@ -17,16 +17,18 @@ pub const NOT_HELD: u64 = u64::MAX;
 /// What a process knows as the producer, or as the consumer, of a queue. For
 /// shmds_inline.h; changed by one thread at a time.
 ///
-/// While the role is not held, both ends are dummies at which the side is blocked for
-/// good, so that nothing is done without the library.
+/// While the role is not held, the side is at an end of no queue and blocked for good, so
+/// that nothing is done without the library.
 #[repr(C)]
 pub struct SpscSide {
-    /// The end that this side moves.
+    /// The end that this side moves. The one of the other side lies next to it: behind a
+    /// producer's, before a consumer's.
     pub own: UnsafeCell<*mut SpscEnd>,
-    /// The end that the other side moves.
-    pub other: UnsafeCell<*mut SpscEnd>,
-    /// Position up to which slots can be used without a look at the other side.
-    pub limit: AtomicU64,
+    /// The first position of the lap that the side was in when it looked at the other one.
+    pub lap: AtomicU64,
+    /// Index up to which slots of that lap can be used without another look; none with the
+    /// last index, for the step from there is longer.
+    pub ready: AtomicU64,
     /// Consumer: one more than its position when the front was looked at last; or 0.
     pub front: AtomicU64,
     /// Fork epoch in which this process took the role; all ones: it has not.
@@ -42,15 +44,37 @@ unsafe impl Sync for SpscSide {}
 unsafe impl Send for SpscSide {}
 
 impl SpscSide {
-    /// Says at which ends the side is.
-    pub(super) fn stand_at(&self, own: &SpscEnd, other: &SpscEnd) {
-        // SAFETY: one thread at a time changes the side, and nobody else looks at it.
-        unsafe {
-            *self.own.get() = core::ptr::from_ref(own).cast_mut();
-            *self.other.get() = core::ptr::from_ref(other).cast_mut();
+    /// A side that this process does not hold.
+    pub fn not_held() -> Self {
+        Self {
+            own: UnsafeCell::new((&raw const NOWHERE[1]).cast_mut()),
+            lap: AtomicU64::new(0),
+            ready: AtomicU64::new(0),
+            front: AtomicU64::new(0),
+            epoch: AtomicU64::new(NOT_HELD),
+            reserved: [const { AtomicU64::new(0) }; 11],
         }
     }
+
+    /// Makes it one that this process does not hold. Stores only.
+    pub(super) fn forget(&self) {
+        self.epoch.store(NOT_HELD, Relaxed);
+        self.front.store(0, Relaxed);
+        self.lap.store(0, Relaxed);
+        self.ready.store(0, Relaxed);
+        self.stand_at(&raw const NOWHERE[1]);
+    }
+
+    /// Says at which of two neighbouring ends the side is.
+    pub(super) fn stand_at(&self, own: *const SpscEnd) {
+        // SAFETY: one thread at a time changes the side, and nobody else looks at it.
+        unsafe { *self.own.get() = own.cast_mut() };
+    }
 }
+
+/// Ends of no queue, which nobody moves: a consumer at the second finds nothing there, and
+/// a producer no room.
+static NOWHERE: [SpscEnd; 3] = [SpscEnd::at(0), SpscEnd::at(0), SpscEnd::at(1)];
 
 /// The start of every open SPSC queue, for the functions in shmds_inline.h only: a
 /// `shmds_spsc_queue *` points to one. What stands before the sides never changes
