@@ -17,7 +17,7 @@ NEED := scripts/need-tools
 JOBS := $(shell nproc 2>/dev/null || echo 1)
 CONFIGURE := cmake -S . -DSHMDS_CARGO_TARGET_DIR=$(CURDIR)/target -DBUILD_TESTING=OFF -B
 BUILD := cmake --build
-C_FAMILY = $(shell find c_tests cpp_wrapper crash examples tests benches -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp')
+C_FAMILY = $(filter-out include/shmds.h, $(shell find include c_tests cpp_wrapper crash examples tests benches -name '*.[ch]' -o -name '*.hpp' -o -name '*.cpp'))
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:

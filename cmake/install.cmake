@@ -17,9 +17,7 @@ if(BUILD_SHARED_LIBS)
     endif()" COMPONENT runtime)
 endif()
 install(FILES ${shmds_development} DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT development)
-install(FILES include/shmds.h include/shmds_inline.h
-        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development)
-install(DIRECTORY cpp_wrapper/include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development
+install(DIRECTORY include/ cpp_wrapper/include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development
         FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 if(NOT SHMDS_DEB)
   install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT runtime)

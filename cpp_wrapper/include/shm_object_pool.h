@@ -17,7 +17,7 @@
 #include "shm_table.h"
 #include "shmds.h"
 #include "shmds/detail.hpp"
-#include "shmds_inline.h"
+#include "shmds/inline_object_pool.h"
 
 /// A named pool of objects: any process acquires one and gets its handle, any
 /// process releases it.

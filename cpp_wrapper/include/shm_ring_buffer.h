@@ -16,8 +16,8 @@
 #include "shm_table.h"
 #include "shmds.h"
 #include "shmds/detail.hpp"
+#include "shmds/inline_ring_buffer.h"
 #include "shmds/timeout.hpp"
-#include "shmds_inline.h"
 
 namespace shmds {
 

@@ -13,8 +13,8 @@
 #include "shm_table.h"
 #include "shmds.h"
 #include "shmds/detail.hpp"
+#include "shmds/inline_spsc_queue.h"
 #include "shmds/timeout.hpp"
-#include "shmds_inline.h"
 
 /// A named bounded queue for one producer and one consumer at a time: the fastest
 /// way for elements from one thread or process to another.

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * The hot paths of the queue; see shmds_inline.h.
+ *
+ * Each thread has a lane with a spare slot, and one CAS exchanges that for the slot in a ring word;
+ * see the library's own comments for why this is safe against any death.
+ */
+#ifndef SHMDS_INLINE_QUEUE_H
+#define SHMDS_INLINE_QUEUE_H
+
+#include "inline_common.h"
+
+/** What a thread expects of a side: what it saw at the position behind the one of its last
+ * operation there, and what does not change within a lap. */
+typedef struct shmds_queue_foresight {
+  /** The position, as in a hint; `UINT64_MAX`, which none is: nothing is expected. */
+  uint64_t at;
+  /** The ring word there. It may have changed since, and is good for nothing but to be expected by
+   * a compare-and-swap. */
+  uint64_t word;
+  /** The last position of the lap. The step from there to the next lap is made out of line. */
+  uint64_t end;
+  /** The address of a position's word, less its size times the position. */
+  uintptr_t words;
+  /** What the side exchanges in this lap, less the number of a slot; */
+  uint64_t from;
+  /** and what it leaves behind. */
+  uint64_t to;
+} shmds_queue_foresight;
+
+/** What the thread remembers of one queue. */
+typedef struct shmds_queue_memo {
+  /** Its own lane, and where the queue's parts are. */
+  shmds_queue_pass pass;
+  /** Of the tail, and of the head. */
+  shmds_queue_foresight foreseen[2];
+} shmds_queue_memo;
+
+/** What the thread remembers of queues: all it uses, in places that the handles' addresses tell,
+ * and a copy of one that it uses often. That one lies at an address of its own: an operation waits
+ * for little else than one load after the other, and this way it waits for none from the handle. */
+typedef struct shmds_queue_memory {
+  /** Of the queue used often. */
+  shmds_queue_memo often;
+  /** Of all queues used, each in its place. */
+  shmds_queue_memo all[SHMDS_QUEUE_PLACES];
+  /** Operations on others than the one used often. */
+  uint64_t others;
+} shmds_queue_memory;
+
+/** One in each shared object at least, mostly in each translation unit: all know the same lane. */
+static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
+    __attribute__((unused, aligned(SHMDS_QUEUE_STRIDE)));
+
+/** The word at a position of the lap that is expected. */
+SHMDS_INLINE uint64_t* shmds_queue_cell_inline(const shmds_queue_foresight* foreseen, uint64_t at) {
+  return SHMDS_POINTER_AT(uint64_t, foreseen->words + at * sizeof(uint64_t));
+}
+
+/** What to expect at a position of which nothing was seen. It exists if it is not behind the end of
+ * its lap. */
+SHMDS_INLINE shmds_queue_foresight shmds_queue_expect_inline(const shmds_queue_parts* parts,
+                                                             uint64_t side, uint64_t at) {
+  const uint64_t unit = parts->unit;
+  const uint64_t lap = at & ~(2 * unit - 1);
+  const uint64_t from = lap + (side != 0 ? unit : 0);
+  const shmds_queue_foresight expected = {at,
+                                          0,
+                                          lap + parts->last_index,
+                                          SHMDS_ADDRESS_OF(parts->words) - lap * sizeof(uint64_t),
+                                          from,
+                                          from + unit};
+  return expected;
+}
+
+/** Tells everybody that a side goes on at the next position; and the thread's other side, which
+ * exchanges the word left behind when it comes to this one, what that is now. */
+SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* hint, uint64_t side,
+                                             uint64_t at, uint64_t next, uint64_t word) {
+  shmds_queue_foresight* other = &memo->foreseen[1 - side];
+  /* Never ahead of the truth: the position before is passed, and all before that were. */
+  __atomic_store_n(hint, next, __ATOMIC_RELEASE);
+  /* The head comes to it in the same lap, the tail in the next one. */
+  if (other->at == (side != 0 ? at + 2 * memo->pass.parts.unit : at)) {
+    other->word = word;
+  }
+}
+
+/**
+ * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
+ * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
+ *
+ * What the thread saw in its last operation is mostly still there: where the hint says that nobody
+ * was here since, the word is not looked at again. The processor would wait for it, as it waits for
+ * the hint, and the compare-and-swap looks anyway.
+ *
+ * A compare-and-swap waits until all stores before it have left the processor, and what follows
+ * waits for it. So they come first, the rest is checked while they leave, and what is stored after
+ * it is made ready before. What is longer than that is done elsewhere: the step into the next lap,
+ * too.
+ */
+SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* memo,
+                                                           shmds_queue_record* record,
+                                                           uint64_t* hint, uint64_t side,
+                                                           uint64_t s, uint64_t expected) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_foresight* own = &memo->foreseen[side];
+  const uint64_t at = own->at;
+  const uint64_t j = expected - own->from;
+  const uint64_t next = at + 1;
+  const uint64_t desired = own->to + s;
+  uint64_t* cell = NULL;
+  uint64_t ahead = 0;
+  /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
+  if (SHMDS_UNLIKELY(j >= parts->slot_count) ||
+      SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at) ||
+      SHMDS_UNLIKELY(at >= own->end)) {
+    __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    return UINT64_MAX;
+  }
+  cell = shmds_queue_cell_inline(own, at);
+  /* Relaxed: a guess, which the compare-and-swap of the next operation confirms. */
+  ahead = __atomic_load_n(cell + 1, __ATOMIC_RELAXED);
+  /* The linearisation point; it publishes the payload. */
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &expected, desired, false, __ATOMIC_SEQ_CST,
+                                                  __ATOMIC_SEQ_CST))) {
+    __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    own->at = UINT64_MAX;
+    return UINT64_MAX;
+  }
+  __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
+  shmds_queue_pass_on_inline(memo, hint, side, at, next, desired);
+  own->at = next;
+  own->word = ahead;
+  return j;
+}
+
+/** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word where it has to, in any lap;
+ * to be called out of line. */
+SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64_t* hint,
+                                                  uint64_t side, uint64_t s) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_record* record = memo->pass.record;
+  shmds_queue_foresight* own = &memo->foreseen[side];
+  shmds_queue_foresight here = *own;
+  const uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
+  const uint64_t index_mask = 2 * parts->unit - 1;
+  uint64_t next = 0;
+  /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
+  uint64_t j = here.word - here.from;
+  if (SHMDS_UNLIKELY(hinted != here.at) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
+      SHMDS_UNLIKELY(here.at > here.end)) {
+    /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
+     * less, others are busy here, and the way through the library leaves them a moment. */
+    const bool behind = here.at - hinted - index_mask - 1 < UINT64_C(1) << 63;
+    here = shmds_queue_expect_inline(parts, side, behind && here.at <= here.end ? here.at : hinted);
+    if (SHMDS_UNLIKELY(here.at > here.end)) {
+      return UINT64_MAX;
+    }
+    here.word = __atomic_load_n(shmds_queue_cell_inline(&here, here.at), __ATOMIC_SEQ_CST);
+    j = here.word - here.from;
+    if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
+      return UINT64_MAX;
+    }
+  }
+  /* Say which word is in play before the slots can change hands. */
+  __atomic_store_n(&record->intent, here.word, __ATOMIC_RELEASE);
+  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(shmds_queue_cell_inline(&here, here.at),
+                                                  &here.word, here.to + s, false, __ATOMIC_SEQ_CST,
+                                                  __ATOMIC_SEQ_CST))) {
+    __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    return UINT64_MAX;
+  }
+  __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
+  next = SHMDS_LIKELY(here.at != here.end) ? here.at + 1 : (here.at | index_mask) + 1;
+  shmds_queue_pass_on_inline(memo, hint, side, here.at, next, here.to + s);
+  *own = shmds_queue_expect_inline(parts, side, next);
+  own->word = __atomic_load_n(shmds_queue_cell_inline(own, next), __ATOMIC_RELAXED);
+  return j;
+}
+
+/** Wakes those who sleep for what was just published, if there are any. */
+SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_word* sleepers) {
+#if !defined(__x86_64__)
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+  if (SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0)) {
+    (void)!shmds_queue_wake(queue);
+  }
+}
+
+/** Enqueues at the word that was foreseen, if that is still there. */
+SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
+                                                      const void* element, size_t elem_size) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_ends* ends = parts->ends;
+  shmds_queue_record* record = memo->pass.record;
+  const uint64_t expected = memo->foreseen[0].word;
+  const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
+  /* Say which word is in play before the slots can change hands. */
+  __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
+  /* The payload, while the slot is this lane's alone. */
+  shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
+  if (SHMDS_UNLIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &ends->tail, 0, spare,
+                                                          expected) == UINT64_MAX)) {
+    return false;
+  }
+  shmds_queue_wake_inline(queue, &ends->items);
+  return true;
+}
+
+/** Dequeues at the word that was foreseen, if that is still there. The element lies at `*taken`
+ * then.
+ */
+SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
+                                                   size_t elem_size, const void** taken) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_ends* ends = parts->ends;
+  shmds_queue_record* record = memo->pass.record;
+  const uint64_t expected = memo->foreseen[1].word;
+  const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
+  uint64_t slot = 0;
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
+  __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
+  slot = shmds_queue_exchange_foreseen_inline(memo, record, &ends->head, 1, spare, expected);
+  if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
+    return false;
+  }
+  shmds_queue_wake_inline(queue, &ends->space);
+  /* The exchange made the slot this lane's spare: nobody writes it now. */
+  *taken = parts->slots + slot * elem_size;
+  return true;
+}
+
+/** Enqueues with a pass that stands, if that can be done without the library. */
+SHMDS_INLINE bool shmds_queue_enqueue_with_inline(shmds_queue* queue, shmds_queue_memo* memo,
+                                                  const void* element, size_t elem_size) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  const uint64_t spare = __atomic_load_n(&memo->pass.record->spare, __ATOMIC_RELAXED);
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
+  shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
+  if (SHMDS_UNLIKELY(shmds_queue_exchange_inline(memo, &parts->ends->tail, 0, spare) ==
+                     UINT64_MAX)) {
+    return false;
+  }
+  shmds_queue_wake_inline(queue, &parts->ends->items);
+  return true;
+}
+
+/** Dequeues with a pass that stands, if that can be done without the library. */
+SHMDS_INLINE bool shmds_queue_dequeue_with_inline(shmds_queue* queue, shmds_queue_memo* memo,
+                                                  void* element, size_t elem_size) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  const uint64_t spare = __atomic_load_n(&memo->pass.record->spare, __ATOMIC_RELAXED);
+  uint64_t slot = 0;
+  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+    return false;
+  }
+  slot = shmds_queue_exchange_inline(memo, &parts->ends->head, 1, spare);
+  if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
+    return false;
+  }
+  memcpy(element, parts->slots + slot * elem_size, elem_size);
+  shmds_queue_wake_inline(queue, &parts->ends->space);
+  return true;
+}
+
+/** The key by which a thread knows the queue. Another one than before: another queue, a forked
+ * child, a thread that is ending. */
+SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
+  const shmds_queue_view* view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
+  return __atomic_load_n(&view->key, __ATOMIC_RELAXED);
+}
+
+/**
+ * What of `shmds_queue_enqueue` can be done in line, on the queue that the thread uses often: true
+ * if the element went in. False says nothing; `shmds_queue_enqueue_otherwise_inline` is next.
+ *
+ * Never hands `element` on, so that a compiler may keep it in registers.
+ *
+ * @param queue not NULL
+ * @param elem_size the queue's element size, best known to the compiler
+ */
+SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void* element,
+                                                 size_t elem_size) {
+  shmds_queue_memo* often = &shmds_queue_thread_memory.often;
+  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
+         shmds_queue_enqueue_foreseen_inline(queue, often, element, elem_size);
+}
+
+/**
+ * Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`, but leaves the element where it
+ * lies: in `*taken`, for the thread to copy before its next operation on the queue.
+ *
+ * So that C++ can copy an element as what it is, and leave out what nobody looks at.
+ */
+SHMDS_INLINE bool shmds_queue_try_take_inline(shmds_queue* queue, size_t elem_size,
+                                              const void** taken) {
+  shmds_queue_memo* often = &shmds_queue_thread_memory.often;
+  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
+         shmds_queue_take_foreseen_inline(queue, often, elem_size, taken);
+}
+/** Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`. */
+SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* element,
+                                                 size_t elem_size) {
+  const void* taken = NULL;
+  if (SHMDS_UNLIKELY(!shmds_queue_try_take_inline(queue, elem_size, &taken))) {
+    return false;
+  }
+  memcpy(element, taken, elem_size);
+  return true;
+}
+
+/** What the thread remembers of a queue; NULL if it has no lane of its own now. */
+SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue,
+                                                       shmds_queue_memory* memory) {
+  const uint64_t key = shmds_queue_key_inline(queue);
+  const uintptr_t place = SHMDS_ADDRESS_OF(queue) / SHMDS_QUEUE_STRIDE % SHMDS_QUEUE_PLACES;
+  shmds_queue_memo* other = &memory->all[place];
+  if (memory->often.pass.key == key) {
+    return &memory->often;
+  }
+  if (SHMDS_UNLIKELY(other->pass.key != key)) {
+    other->foreseen[0].at = UINT64_MAX;
+    other->foreseen[1].at = UINT64_MAX;
+    if (!shmds_queue_own_lane(queue, &other->pass)) {
+      return NULL;
+    }
+  }
+  /* Now and then: whichever comes then is probably used often. */
+  if (SHMDS_UNLIKELY(memory->others++ % 32 == 0)) {
+    memory->often = *other;
+  }
+  return other;
+}
+
+/**
+ * `shmds_queue_enqueue`, after `shmds_queue_try_enqueue_inline` said nothing. To be called out of
+ * line: it is as long as that.
+ *
+ * @param memory `shmds_queue_thread_memory` of who calls: a function out of line may be one for
+ *        several translation units
+ */
+SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queue,
+                                                               shmds_queue_memory* memory,
+                                                               const void* element,
+                                                               size_t elem_size) {
+  shmds_queue_memo* memo = shmds_queue_memo_inline(queue, memory);
+  if (memo && shmds_queue_enqueue_with_inline(queue, memo, element, elem_size)) {
+    return SHMDS_OK;
+  }
+  return shmds_queue_enqueue(queue, element);
+}
+
+/** Like `shmds_queue_enqueue_otherwise_inline`, for `shmds_queue_dequeue`. */
+SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queue,
+                                                               shmds_queue_memory* memory,
+                                                               void* element, size_t elem_size) {
+  shmds_queue_memo* memo = shmds_queue_memo_inline(queue, memory);
+  if (memo && shmds_queue_dequeue_with_inline(queue, memo, element, elem_size)) {
+    return SHMDS_OK;
+  }
+  return shmds_queue_dequeue(queue, element);
+}
+
+/** `shmds_queue_enqueue_otherwise_inline` out of line, for elements of any size. */
+SHMDS_OUT_OF_LINE shmds_status shmds_queue_enqueue_otherwise(shmds_queue* queue,
+                                                             const void* element,
+                                                             size_t elem_size) {
+  return shmds_queue_enqueue_otherwise_inline(queue, &shmds_queue_thread_memory, element,
+                                              elem_size);
+}
+/** Like `shmds_queue_enqueue_otherwise`, for `shmds_queue_dequeue`. */
+SHMDS_OUT_OF_LINE shmds_status shmds_queue_dequeue_otherwise(shmds_queue* queue, void* element,
+                                                             size_t elem_size) {
+  return shmds_queue_dequeue_otherwise_inline(queue, &shmds_queue_thread_memory, element,
+                                              elem_size);
+}
+
+/** `shmds_queue_enqueue`. `elem_size` is the queue's element size, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_queue_enqueue_inline(shmds_queue* queue, const void* element,
+                                                     size_t elem_size) {
+  if (SHMDS_UNLIKELY(!queue || !element)) {
+    return shmds_queue_enqueue(queue, element);
+  }
+  return SHMDS_LIKELY(shmds_queue_try_enqueue_inline(queue, element, elem_size))
+             ? SHMDS_OK
+             : shmds_queue_enqueue_otherwise(queue, element, elem_size);
+}
+
+/** `shmds_queue_dequeue`. `elem_size` is the queue's element size, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_queue_dequeue_inline(shmds_queue* queue, void* element,
+                                                     size_t elem_size) {
+  if (SHMDS_UNLIKELY(!queue || !element)) {
+    return shmds_queue_dequeue(queue, element);
+  }
+  return SHMDS_LIKELY(shmds_queue_try_dequeue_inline(queue, element, elem_size))
+             ? SHMDS_OK
+             : shmds_queue_dequeue_otherwise(queue, element, elem_size);
+}
+
+#endif /* SHMDS_INLINE_QUEUE_H */

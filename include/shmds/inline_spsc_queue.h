@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * The hot paths of the SPSC queue; see shmds_inline.h.
+ *
+ * Each side knows up to which index of its lap it can go without a look at the other one, and
+ * without the step into the next lap. While this process does not hold the role (after a fork, too)
+ * the side is at an end of no queue, where it can neither go on nor find the other side elsewhere.
+ */
+#ifndef SHMDS_INLINE_SPSC_QUEUE_H
+#define SHMDS_INLINE_SPSC_QUEUE_H
+
+#include "inline_common.h"
+
+/** A slot, and the position after it. */
+typedef struct shmds_spsc_queue_step {
+  /** The slot's index; `UINT64_MAX`: the library has to be asked. */
+  uint64_t index;
+  /** The position. */
+  uint64_t next;
+} shmds_spsc_queue_step;
+
+/** The step from a position in any lap, for a side that may go up to a limit; out of line. */
+SHMDS_OUT_OF_LINE shmds_spsc_queue_step shmds_spsc_queue_look(const shmds_spsc_queue_view* view,
+                                                              shmds_spsc_queue_side* side,
+                                                              uint64_t at, uint64_t limit) {
+  const uint64_t index = at & view->index_mask;
+  const uint64_t lap = at - index;
+  const uint64_t ready = limit - lap;
+  shmds_spsc_queue_step step = {UINT64_MAX, 0};
+  if (limit - at - 1 > view->index_mask || index > view->last_index) {
+    return step;
+  }
+  side->lap = lap;
+  side->ready = ready < view->last_index ? ready : view->last_index;
+  step.index = index;
+  step.next = index != view->last_index ? at + 1 : lap + view->lap;
+  return step;
+}
+
+/** The producer's step from a position. */
+SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_in_inline(
+    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at) {
+  const shmds_spsc_queue_step step = {at - side->lap, at + 1};
+  if (SHMDS_UNLIKELY(step.index >= side->ready)) {
+    /* Acquire: pairs with the consumer's Release; it has read the slots before its position. */
+    const uint64_t head = __atomic_load_n(&side->own[1].position, __ATOMIC_ACQUIRE);
+    return shmds_spsc_queue_look(view, side, at, head + view->lap);
+  }
+  return step;
+}
+
+/** The consumer's step from a position. */
+SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_out_inline(
+    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at) {
+  const shmds_spsc_queue_end* own = side->own;
+  const uint64_t lap = side->lap;
+  const shmds_spsc_queue_step step = {at - lap, at + 1};
+  /* Neither is rare: a consumer that keeps up looks each time. */
+  if (step.index >= side->ready) {
+    /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
+    const uint64_t tail = __atomic_load_n(&own[-1].position, __ATOMIC_ACQUIRE);
+    const uint64_t ready = tail - lap;
+    if (SHMDS_UNLIKELY(step.index >= ready) || SHMDS_UNLIKELY(ready > view->last_index)) {
+      return shmds_spsc_queue_look(view, side, at, tail);
+    }
+    side->ready = ready;
+  }
+  return step;
+}
+
+/** Moves a side on and tells the other: the linearisation point. */
+SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_spsc_queue_end* own,
+                                               uint64_t next) {
+  /* Release: the slot is filled, or read, before the other side sees the position. */
+  __atomic_store_n(&own->position, next, __ATOMIC_RELEASE);
+  /* Not before the store, for the compiler; for the processor, whoever sleeps has seen to it. */
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  if (SHMDS_UNLIKELY((__atomic_load_n(&own->waiters, __ATOMIC_RELAXED) & 1U) != 0)) {
+    (void)!shmds_spsc_queue_wake(queue);
+  }
+}
+
+/**
+ * What of `shmds_spsc_queue_push` can be done in line: true if the element went in. False says
+ * nothing; the library has to be asked then.
+ *
+ * Never hands `element` on, so that a compiler may keep it in registers.
+ *
+ * @param queue not NULL
+ * @param elem_size the queue's element size, best known to the compiler
+ */
+SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, const void* element,
+                                                   size_t elem_size) {
+  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+  shmds_spsc_queue_end* own = view->producer.own;
+  const shmds_spsc_queue_step step = shmds_spsc_queue_step_in_inline(
+      view, &view->producer, __atomic_load_n(&own->position, __ATOMIC_RELAXED));
+  if (SHMDS_UNLIKELY(step.index == UINT64_MAX)) {
+    return false;
+  }
+  shmds_copy_in_inline(view->slots + step.index * elem_size, element, elem_size);
+  shmds_spsc_queue_move_inline(queue, own, step.next);
+  return true;
+}
+
+/** A pop that has begun. */
+typedef struct shmds_spsc_queue_popping {
+  /** The oldest element. */
+  const void* element;
+  /** The end that is going to move, */
+  shmds_spsc_queue_end* own;
+  /** and where to. */
+  uint64_t next;
+} shmds_spsc_queue_popping;
+
+/**
+ * What of a pop can be done in line before the element is copied: true if there is one, to be taken
+ * out by `shmds_spsc_queue_end_pop_inline` then. False says nothing; the library has to be asked
+ * then.
+ *
+ * In two steps, so that C++ can copy an element as what it is, and leave out what nobody looks at.
+ *
+ * @param queue not NULL
+ * @param elem_size the queue's element size, best known to the compiler
+ * @param[out] pop not NULL
+ */
+SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, size_t elem_size,
+                                                    shmds_spsc_queue_popping* pop) {
+  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+  shmds_spsc_queue_end* own = view->consumer.own;
+  const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(
+      view, &view->consumer, __atomic_load_n(&own->position, __ATOMIC_RELAXED));
+  pop->element = view->slots + step.index * elem_size;
+  pop->own = own;
+  pop->next = step.next;
+  return SHMDS_LIKELY(step.index != UINT64_MAX);
+}
+
+/** Takes out the element that `shmds_spsc_queue_begin_pop_inline` found. */
+SHMDS_INLINE void shmds_spsc_queue_end_pop_inline(shmds_spsc_queue* queue,
+                                                  const shmds_spsc_queue_popping* pop) {
+  shmds_spsc_queue_move_inline(queue, pop->own, pop->next);
+}
+
+/** What of `shmds_spsc_queue_pop` can be done in line; see `shmds_spsc_queue_try_push_inline`. */
+SHMDS_INLINE bool shmds_spsc_queue_try_pop_inline(shmds_spsc_queue* queue, void* element,
+                                                  size_t elem_size) {
+  shmds_spsc_queue_popping pop;
+  if (SHMDS_UNLIKELY(!shmds_spsc_queue_begin_pop_inline(queue, elem_size, &pop))) {
+    return false;
+  }
+  memcpy(element, pop.element, elem_size);
+  shmds_spsc_queue_end_pop_inline(queue, &pop);
+  return true;
+}
+
+/** `shmds_spsc_queue_push`. `elem_size` is the queue's, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_spsc_queue_push_inline(shmds_spsc_queue* queue, const void* element,
+                                                       size_t elem_size) {
+  if (SHMDS_LIKELY(queue && element) &&
+      SHMDS_LIKELY(shmds_spsc_queue_try_push_inline(queue, element, elem_size))) {
+    return SHMDS_OK;
+  }
+  return shmds_spsc_queue_push(queue, element);
+}
+
+/** `shmds_spsc_queue_pop`. `elem_size` is the queue's, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_spsc_queue_pop_inline(shmds_spsc_queue* queue, void* element,
+                                                      size_t elem_size) {
+  if (SHMDS_LIKELY(queue && element) &&
+      SHMDS_LIKELY(shmds_spsc_queue_try_pop_inline(queue, element, elem_size))) {
+    return SHMDS_OK;
+  }
+  return shmds_spsc_queue_pop(queue, element);
+}
+
+/** `shmds_spsc_queue_front`. `elem_size` is the queue's, best known to the compiler. */
+SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
+                                                        const void** element, size_t elem_size) {
+  if (SHMDS_LIKELY(queue && element)) {
+    shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+    shmds_spsc_queue_side* side = &view->consumer;
+    const uint64_t at = __atomic_load_n(&side->own->position, __ATOMIC_RELAXED);
+    const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(view, side, at);
+    if (SHMDS_LIKELY(step.index != UINT64_MAX)) {
+      side->front = at + 1;
+      *element = view->slots + step.index * elem_size;
+      return SHMDS_OK;
+    }
+  }
+  return shmds_spsc_queue_front(queue, element);
+}
+
+/** `shmds_spsc_queue_release`. */
+SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queue) {
+  if (SHMDS_LIKELY(queue)) {
+    const shmds_spsc_queue_view* view = SHMDS_VIEW_OF(const shmds_spsc_queue_view, queue);
+    shmds_spsc_queue_end* own = view->consumer.own;
+    const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
+    /* In the lap that the side knows, and not its last. */
+    if (SHMDS_LIKELY(view->consumer.front == at + 1) &&
+        SHMDS_LIKELY(at - view->consumer.lap < view->last_index)) {
+      shmds_spsc_queue_move_inline(queue, own, at + 1);
+      return SHMDS_OK;
+    }
+  }
+  return shmds_spsc_queue_release(queue);
+}
+
+#endif /* SHMDS_INLINE_SPSC_QUEUE_H */
