@@ -14,8 +14,9 @@ use shmds::structures::queue::{
     QueueParts as shmds_queue_parts, QueueView as shmds_queue_view,
 };
 use shmds::structures::ring::{
-    RingEnds as shmds_ring_buffer_ends, RingReader as shmds_ring_buffer_reader, RingSide as shmds_ring_buffer_side,
-    RingView as shmds_ring_buffer_view, RingWriter as shmds_ring_buffer_writer,
+    RingEnds as shmds_ring_buffer_ends, RingReader as shmds_ring_buffer_reader,
+    RingSide as shmds_ring_buffer_side, RingView as shmds_ring_buffer_view,
+    RingWriter as shmds_ring_buffer_writer,
 };
 use shmds::structures::spsc::{
     SpscEnd as shmds_spsc_queue_end, SpscSide as shmds_spsc_queue_side,
