@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <shmds_inline.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 static int exit_code(pid_t child) {
@@ -11,6 +12,14 @@ static int exit_code(pid_t child) {
     return -1;
   }
   return WEXITSTATUS(status);
+}
+
+static int end_signal(pid_t child) {
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) {
+    return -1;
+  }
+  return WTERMSIG(status);
 }
 
 /* One of the two ways, by the number of the operation. */
@@ -166,6 +175,66 @@ static void a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere(void) {
   CHECK(pthread_join(thread, NULL) == 0);
   OK(shmds_segment_close(segment));
   OK(shmds_unlink(name));
+}
+
+/* Slots of a queue that can be reserved by attachments that hold as many as they may. */
+static int reserve_all(const char* name, const char* queue_name) {
+  shmds_segment* segments[3];
+  int count = 0;
+  size_t i;
+  for (i = 0; i < LENGTH(segments); i++) {
+    shmds_queue* queue = NULL;
+    shmds_queue_slot slot;
+    OK(shmds_segment_open(name, NULL, &segments[i]));
+    OK(shmds_queue_open(segments[i], queue_name, sizeof(uint64_t), 0, 0, &queue));
+    while (shmds_queue_reserve(queue, &slot) == SHMDS_OK) {
+      count++;
+    }
+  }
+  for (i = 0; i < LENGTH(segments); i++) {
+    OK(shmds_segment_close(segments[i]));
+  }
+  return count;
+}
+
+/* A child that used a large queue dies in the first operation in line on a small one, for which its
+ * thread has the same place. The word foreseen for the one names a slot that the other has not. */
+static void what_was_foreseen_of_one_queue_is_not_said_of_another(void) {
+  const char* name = check_name("places");
+  shmds_segment* segment = check_create_sized(name, 1 << 16);
+  shmds_queue* queues[SHMDS_QUEUE_PLACES + 1];
+  char queue_name[16];
+  uint64_t value = 0;
+  int all = 0;
+  pid_t child;
+  size_t i;
+  for (i = 0; i < LENGTH(queues); i++) {
+    snprintf(queue_name, sizeof queue_name, "queue %zu", i);
+    OK(shmds_queue_create(segment, queue_name, sizeof value, 0, i == 0 ? 1000 : 4, &queues[i]));
+  }
+  /* Each word names the slot with its number as long as the queue is in its first lap. */
+  for (i = 0; i < SHMDS_VIEW_OF(shmds_queue_view, queues[SHMDS_QUEUE_PLACES])->parts.slot_count;
+       i++) {
+    CHECK(put(queues[0], value, 1) == SHMDS_OK && get(queues[0], &value, 1) == SHMDS_OK);
+  }
+  all = reserve_all(name, queue_name);
+  CHECK(all > 4);
+  child = fork();
+  if (child == 0) {
+    shmds_queue* small = queues[SHMDS_QUEUE_PLACES];
+    void* unreadable = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    OK(put(queues[0], value, 0));
+    for (i = 0; shmds_queue_thread_memory.others % 32 != 0; i++) {
+      OK(i % 2 == 0 ? put(queues[1], value, 0) : get(queues[1], &value, 0));
+    }
+    OK(put(small, value, 0));
+    CHECK(shmds_queue_thread_memory.often.pass.key == shmds_queue_key_inline(small));
+    (void)!shmds_queue_enqueue_inline(small, unreadable, sizeof value);
+    _exit(check_failures == 0 ? 0 : 1);
+  }
+  CHECK(end_signal(child) == SIGSEGV);
+  CHECK(reserve_all(name, queue_name) == all);
+  OK(shmds_segment_close(segment));
 }
 
 /* What several threads do at once, each for a short life. */
@@ -457,6 +526,7 @@ int main(void) {
   RUN(processes_that_mix_them_pass_every_element_once);
   RUN(what_was_foreseen_is_not_taken_for_true);
   RUN(a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere);
+  RUN(what_was_foreseen_of_one_queue_is_not_said_of_another);
   RUN(threads_that_come_and_go_use_each_others_lanes);
   RUN(a_thread_that_ends_may_still_use_a_queue);
   RUN(null_is_refused_in_line_too);

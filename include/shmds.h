@@ -742,8 +742,8 @@ typedef struct shmds_spsc_queue_end {
  */
 typedef struct shmds_spsc_queue_side {
   /**
-   * The end that this side moves. The one of the other side lies next to it: behind a
-   * producer's, before a consumer's.
+   * The end that this side moves. The one of the other side is its neighbour: the next
+   * one for a producer, the one before for a consumer.
    */
   struct shmds_spsc_queue_end *own;
   /**
@@ -751,8 +751,8 @@ typedef struct shmds_spsc_queue_side {
    */
   uint64_t lap;
   /**
-   * Index up to which slots of that lap can be used without another look; none with the
-   * last index, for the step from there is longer.
+   * Index up to which slots of that lap can be used without another look; never past the
+   * last index, since the step from there is a longer one.
    */
   uint64_t ready;
   /**

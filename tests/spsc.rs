@@ -258,7 +258,7 @@ fn leaves_all_to_the_library(view: &SpscView, role: Role) -> bool {
         Role::Producer => &view.producer,
         Role::Consumer => &view.consumer,
     };
-    // SAFETY: an end lies before and behind, both are mapped, and nobody changes the side meanwhile.
+    // SAFETY: the other end is the neighbour, both are mapped, and nobody changes the side meanwhile.
     let (own, other) = unsafe {
         let own = *side.own.get();
         let other = match role {

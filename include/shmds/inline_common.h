@@ -14,7 +14,7 @@
 #include <emmintrin.h>
 #endif
 
-#include "shmds.h"
+#include "../shmds.h"
 
 /** @cond macros for these headers alone */
 #define SHMDS_LIKELY(condition) __builtin_expect(!!(condition), 1)

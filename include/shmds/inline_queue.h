@@ -10,23 +10,28 @@
 
 #include "inline_common.h"
 
-/** What a thread expects of a side: what it saw at the position behind the one of its last
- * operation there, and what does not change within a lap. */
+/** What a thread expects of a side: what it saw at the position after the one of its last operation
+ * there, and what does not change within a lap. */
 typedef struct shmds_queue_foresight {
   /** The position, as in a hint; `UINT64_MAX`, which none is: nothing is expected. */
   uint64_t at;
   /** The ring word there. It may have changed since, and is good for nothing but to be expected by
-   * a compare-and-swap. */
+   * a compare-and-swap; but it names a slot of the queue, or 0, for that is what a recovery would
+   * look at. */
   uint64_t word;
   /** The last position of the lap. The step from there to the next lap is made out of line. */
   uint64_t end;
   /** The address of a position's word, less its size times the position. */
   uintptr_t words;
-  /** What the side exchanges in this lap, less the number of a slot; */
+  /** What the side exchanges in this lap, without the number of a slot. */
   uint64_t from;
-  /** and what it leaves behind. */
+  /** What it leaves there instead, without the number of a slot. */
   uint64_t to;
 } shmds_queue_foresight;
+
+/** At a position that does not exist, what nobody exchanges. */
+static const shmds_queue_foresight shmds_queue_nothing_foreseen
+    __attribute__((unused)) = {UINT64_MAX, 0, 0, 0, 0, 0};
 
 /** What the thread remembers of one queue. */
 typedef struct shmds_queue_memo {
@@ -57,7 +62,7 @@ SHMDS_INLINE uint64_t* shmds_queue_cell_inline(const shmds_queue_foresight* fore
   return SHMDS_POINTER_AT(uint64_t, foreseen->words + at * sizeof(uint64_t));
 }
 
-/** What to expect at a position of which nothing was seen. It exists if it is not behind the end of
+/** What to expect at a position of which nothing was seen. It exists if it is not past the end of
  * its lap. */
 SHMDS_INLINE shmds_queue_foresight shmds_queue_expect_inline(const shmds_queue_parts* parts,
                                                              uint64_t side, uint64_t at) {
@@ -328,8 +333,8 @@ SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue,
     return &memory->often;
   }
   if (SHMDS_UNLIKELY(other->pass.key != key)) {
-    other->foreseen[0].at = UINT64_MAX;
-    other->foreseen[1].at = UINT64_MAX;
+    other->foreseen[0] = shmds_queue_nothing_foreseen;
+    other->foreseen[1] = shmds_queue_nothing_foreseen;
     if (!shmds_queue_own_lane(queue, &other->pass)) {
       return NULL;
     }

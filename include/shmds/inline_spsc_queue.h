@@ -130,10 +130,13 @@ SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, siz
   shmds_spsc_queue_end* own = view->consumer.own;
   const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(
       view, &view->consumer, __atomic_load_n(&own->position, __ATOMIC_RELAXED));
+  if (SHMDS_UNLIKELY(step.index == UINT64_MAX)) {
+    return false;
+  }
   pop->element = view->slots + step.index * elem_size;
   pop->own = own;
   pop->next = step.next;
-  return SHMDS_LIKELY(step.index != UINT64_MAX);
+  return true;
 }
 
 /** Takes out the element that `shmds_spsc_queue_begin_pop_inline` found. */
@@ -197,7 +200,7 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queu
     const shmds_spsc_queue_view* view = SHMDS_VIEW_OF(const shmds_spsc_queue_view, queue);
     shmds_spsc_queue_end* own = view->consumer.own;
     const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
-    /* In the lap that the side knows, and not its last. */
+    /* In the lap that the side knows, and not at its last index. */
     if (SHMDS_LIKELY(view->consumer.front == at + 1) &&
         SHMDS_LIKELY(at - view->consumer.lap < view->last_index)) {
       shmds_spsc_queue_move_inline(queue, own, at + 1);

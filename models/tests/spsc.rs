@@ -7,7 +7,7 @@ use shmds_models::wait::{self, WaitWord};
 use shmds_models::{ASLEEP, Atomic, RACE, Slot, holds, is_caught};
 use std::sync::Arc;
 
-/// A mistake in the protocol.
+/// How the protocol may differ from what it is: a mistake, but for one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fault {
     None,
@@ -21,8 +21,8 @@ enum Fault {
     ReadyPastTheLap,
     /// A consumer takes the other's position for one that it may pop.
     LimitTooFar,
-    /// Who takes a role goes on with what it knew of the other side in an earlier term: no fault,
-    /// for positions only grow.
+    /// Who takes a role goes on with what it knew of the other side in an earlier term. No mistake:
+    /// positions only grow.
     Kept,
     /// A role is given up without releasing the position.
     RelaxedGiveUp,

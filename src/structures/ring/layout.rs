@@ -63,14 +63,14 @@ pub struct RingEnds {
 }
 
 impl RingEnds {
-    /// Of no ring.
-    pub(super) const fn nowhere(claim: u64) -> Self {
+    /// Of no ring: a claim for good, and no elements.
+    pub(super) const fn nowhere() -> Self {
         Self {
             items: WaitWord::idle(),
             space: WaitWord::idle(),
             reserved_waits: [const { AtomicU32::new(0) }; 14],
             writer: RingWriter {
-                claim: AtomicU64::new(claim),
+                claim: AtomicU64::new(1),
                 tail: AtomicU64::new(0),
                 reserved: [const { AtomicU64::new(0) }; 6],
             },

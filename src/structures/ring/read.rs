@@ -286,12 +286,12 @@ impl Ring {
 
     /// Whether there was no room at one moment during the call.
     pub fn is_full(&self) -> bool {
-        let header = &*self.header;
-        let claim = header.ends.writer.claim.load(Relaxed);
+        let ends = self.ends();
+        let claim = ends.writer.claim.load(Relaxed);
         // The tail before the head: if the head is a lap behind it then, the tail still is a
         // lap ahead, at least.
-        let tail = header.ends.writer.tail.load(Acquire);
-        let head = header.ends.reader.head.load(Acquire);
+        let tail = ends.writer.tail.load(Acquire);
+        let head = ends.reader.head.load(Acquire);
         tail - self.oldest(head, claim, tail) == self.plan.capacity
     }
 

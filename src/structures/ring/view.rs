@@ -85,7 +85,7 @@ impl RingSide {
 
 /// Ends of no ring, at which a producer finds a predecessor's work to finish, and a
 /// consumer nothing.
-static NOWHERE: RingEnds = RingEnds::nowhere(1);
+static NOWHERE: RingEnds = RingEnds::nowhere();
 
 /// The start of every open ring buffer, for the functions in shmds_inline.h only: a
 /// `shmds_ring_buffer *` points to one. What stands before the sides never changes

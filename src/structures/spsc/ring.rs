@@ -4,6 +4,7 @@ use super::layout::{Header, Plan, SpscEnd};
 use super::{Corrupt, Role, SpscSide};
 use crate::fault::Fault;
 use crate::raw::{Ref, Region};
+use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release, SeqCst},
@@ -77,7 +78,13 @@ impl Ring {
         let (own, _) = self.ends::<SIDE>();
         side.front.store(0, Relaxed);
         self.look::<SIDE>(side, own.position.load(Relaxed))?;
-        side.stand_at(own);
+        // By way of the header: whoever stands there looks at the neighbour, too.
+        let offset = match SIDE {
+            PRODUCER => offset_of!(Header, tail),
+            CONSUMER => offset_of!(Header, head),
+        };
+        let header = core::ptr::from_ref(self.header());
+        side.stand_at(header.wrapping_byte_add(offset).cast());
         Ok(())
     }
 

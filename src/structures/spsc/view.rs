@@ -5,7 +5,7 @@
 //! The inline functions and the library work on the same view at the same time, so
 //! its layout is part of the binary interface.
 
-use super::layout::SpscEnd;
+use super::layout::{Header, SpscEnd};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -21,13 +21,13 @@ pub const NOT_HELD: u64 = u64::MAX;
 /// that nothing is done without the library.
 #[repr(C)]
 pub struct SpscSide {
-    /// The end that this side moves. The one of the other side lies next to it: behind a
-    /// producer's, before a consumer's.
+    /// The end that this side moves. The one of the other side is its neighbour: the next
+    /// one for a producer, the one before for a consumer.
     pub own: UnsafeCell<*mut SpscEnd>,
     /// The first position of the lap that the side was in when it looked at the other one.
     pub lap: AtomicU64,
-    /// Index up to which slots of that lap can be used without another look; none with the
-    /// last index, for the step from there is longer.
+    /// Index up to which slots of that lap can be used without another look; never past the
+    /// last index, since the step from there is a longer one.
     pub ready: AtomicU64,
     /// Consumer: one more than its position when the front was looked at last; or 0.
     pub front: AtomicU64,
@@ -47,7 +47,7 @@ impl SpscSide {
     /// A side that this process does not hold.
     pub fn not_held() -> Self {
         Self {
-            own: UnsafeCell::new((&raw const NOWHERE[1]).cast_mut()),
+            own: UnsafeCell::new(nowhere().cast_mut()),
             lap: AtomicU64::new(0),
             ready: AtomicU64::new(0),
             front: AtomicU64::new(0),
@@ -62,7 +62,7 @@ impl SpscSide {
         self.front.store(0, Relaxed);
         self.lap.store(0, Relaxed);
         self.ready.store(0, Relaxed);
-        self.stand_at(&raw const NOWHERE[1]);
+        self.stand_at(nowhere());
     }
 
     /// Says at which of two neighbouring ends the side is.
@@ -75,6 +75,11 @@ impl SpscSide {
 /// Ends of no queue, which nobody moves: a consumer at the second finds nothing there, and
 /// a producer no room.
 static NOWHERE: [SpscEnd; 3] = [SpscEnd::at(0), SpscEnd::at(0), SpscEnd::at(1)];
+
+/// The one in the middle.
+fn nowhere() -> *const SpscEnd {
+    NOWHERE.as_ptr().wrapping_add(1)
+}
 
 /// The start of every open SPSC queue, for the functions in shmds_inline.h only: a
 /// `shmds_spsc_queue *` points to one. What stands before the sides never changes
@@ -100,6 +105,8 @@ pub struct SpscView {
 }
 
 const _: () = {
+    // Neighbours, by which code in line finds the other end.
+    assert!(offset_of!(Header, head) == offset_of!(Header, tail) + size_of::<SpscEnd>());
     assert!(size_of::<SpscSide>() == 128);
     assert!(offset_of!(SpscView, producer) == 128);
     assert!(offset_of!(SpscView, consumer) == 256);
