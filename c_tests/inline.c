@@ -237,6 +237,59 @@ static void what_was_foreseen_of_one_queue_is_not_said_of_another(void) {
   OK(shmds_segment_close(segment));
 }
 
+/* The library's operations stand for those of others: the thread does not foresee what they do. */
+static void who_is_always_right_behind_others_gives_them_a_head_start(void) {
+  shmds_segment* segment = check_create_sized(check_name("behind"), 1 << 16);
+  shmds_queue* queue = NULL;
+  const uint64_t many[SHMDS_QUEUE_HEAD_START_WORDS + 1] = {0};
+  const uint64_t* chases = NULL;
+  uint64_t value = 0, i;
+  size_t done = 0;
+  int side;
+  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 1000, &queue));
+  /* Of this thread alone, which foresees it, but for the beginning. */
+  for (i = 0; i < 100; i++) {
+    CHECK(put(queue, i, 0) == SHMDS_OK && get(queue, &value, 0) == SHMDS_OK);
+  }
+  chases = shmds_queue_memo_inline(queue, &shmds_queue_thread_memory)->chases;
+  CHECK(chases[0] < 4 && chases[1] < 4);
+  for (side = 0; side < 2; side++) {
+    int round;
+    for (round = 0; round < 4; round++) {
+      const bool refused = round % 2 != 0;
+      if (refused) {
+        while (get(queue, &value, 0) == SHMDS_OK) {
+        }
+        CHECK(chases[1] == 0);
+      }
+      /* The consumer right behind the producer; two producers in turns. */
+      for (i = chases[1 - side]; i < SHMDS_QUEUE_CHASES; i++) {
+        CHECK(chases[1 - side] == i);
+        CHECK(put(queue, i, 1) == SHMDS_OK && (side == 1 || get(queue, &value, 0) == SHMDS_OK));
+        CHECK(side == 0 || (put(queue, i, 0) == SHMDS_OK && get(queue, &value, 1) == SHMDS_OK &&
+                            get(queue, &value, 1) == SHMDS_OK));
+      }
+      CHECK(chases[1 - side] == SHMDS_QUEUE_CHASES);
+      if (side == 0) {
+        /* It is worth it where many come at once, and not where one less comes. */
+        OK(shmds_queue_enqueue_bulk(queue, many, LENGTH(many), &done));
+        CHECK(get(queue, &value, 0) == SHMDS_OK && chases[1] == SHMDS_QUEUE_CHASES);
+        while (shmds_queue_dequeue(queue, &value) == SHMDS_OK) {
+        }
+        OK(shmds_queue_enqueue_bulk(queue, many, LENGTH(many) - 1, &done));
+        CHECK(get(queue, &value, 0) == SHMDS_OK && chases[1] == 0);
+        while (shmds_queue_dequeue(queue, &value) == SHMDS_OK) {
+        }
+      }
+    }
+  }
+  CHECK(chases[0] > 0);
+  while (put(queue, 0, 0) == SHMDS_OK) {
+  }
+  CHECK(put(queue, 0, 0) == SHMDS_FULL && chases[0] == 0);
+  OK(shmds_segment_close(segment));
+}
+
 /* What several threads do at once, each for a short life. */
 typedef struct {
   shmds_queue* queues[10];
@@ -527,6 +580,7 @@ int main(void) {
   RUN(what_was_foreseen_is_not_taken_for_true);
   RUN(a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere);
   RUN(what_was_foreseen_of_one_queue_is_not_said_of_another);
+  RUN(who_is_always_right_behind_others_gives_them_a_head_start);
   RUN(threads_that_come_and_go_use_each_others_lanes);
   RUN(a_thread_that_ends_may_still_use_a_queue);
   RUN(null_is_refused_in_line_too);

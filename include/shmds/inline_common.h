@@ -21,6 +21,14 @@
 #define SHMDS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* Compilers find these functions too large to inline by themselves, which would cost a call. */
 #define SHMDS_INLINE static inline __attribute__((always_inline))
+/* Tells the processor that the thread waits for another one, and passes a moment. */
+#if defined(__x86_64__) || defined(__i386__)
+#define SHMDS_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define SHMDS_PAUSE() __asm__ volatile("isb" ::: "memory")
+#else
+#define SHMDS_PAUSE() __asm__ volatile("" ::: "memory")
+#endif
 /* One per translation unit, and called: what is long or rare. */
 #define SHMDS_OUT_OF_LINE static __attribute__((noinline, unused))
 
