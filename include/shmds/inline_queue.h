@@ -92,16 +92,16 @@ SHMDS_INLINE shmds_queue_foresight shmds_queue_expect_inline(const shmds_queue_p
   return expected;
 }
 
-/** Tells everybody that a side goes on at the next position; and the thread's other side, which
- * exchanges the word left behind when it comes to this one, what that is now. */
+/** Tells everybody that a side goes on at the next position; and the thread's own head, if that
+ * comes to the word next that the tail has just left, what it is now. */
 SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* hint, uint64_t side,
                                              uint64_t at, uint64_t next, uint64_t word) {
-  shmds_queue_foresight* other = &memo->foreseen[1 - side];
+  shmds_queue_foresight* head = &memo->foreseen[1];
   /* Never ahead of the truth: the position before is passed, and all before that were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  /* The head comes to it in the same lap, the tail in the next one. */
-  if (other->at == (side != 0 ? at + 2 * memo->pass.parts.unit : at)) {
-    other->word = word;
+  /* The same for the tail of a full queue would cost more than it is worth. */
+  if (side == 0 && head->at == at) {
+    head->word = word;
   }
 }
 
@@ -121,8 +121,8 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
 SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* memo,
                                                            shmds_queue_record* record,
                                                            uint64_t* hint, uint64_t side,
-                                                           uint64_t s, uint64_t expected) {
-  const shmds_queue_parts* parts = &memo->pass.parts;
+                                                           uint64_t s, uint64_t expected,
+                                                           uint64_t slot_count) {
   shmds_queue_foresight* own = &memo->foreseen[side];
   const uint64_t at = own->at;
   const uint64_t j = expected - own->from;
@@ -131,7 +131,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   uint64_t* cell = NULL;
   uint64_t ahead = 0;
   /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
-  if (SHMDS_UNLIKELY(j >= parts->slot_count) ||
+  if (SHMDS_UNLIKELY(j >= slot_count) ||
       SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at) ||
       SHMDS_UNLIKELY(at >= own->end)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
@@ -250,8 +250,9 @@ SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_
   shmds_queue_ends* ends = parts->ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t expected = memo->foreseen[0].word;
+  const uint64_t slot_count = parts->slot_count;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
-  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+  if (SHMDS_UNLIKELY(spare >= slot_count)) {
     return false;
   }
   /* Say which word is in play before the slots can change hands. */
@@ -259,7 +260,7 @@ SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_
   /* The payload, while the slot is this lane's alone. */
   shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
   if (SHMDS_UNLIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &ends->tail, 0, spare,
-                                                          expected) == UINT64_MAX)) {
+                                                          expected, slot_count) == UINT64_MAX)) {
     return false;
   }
   shmds_queue_wake_inline(queue, &ends->items);
@@ -275,13 +276,15 @@ SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue* queue, shmds_que
   shmds_queue_ends* ends = parts->ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t expected = memo->foreseen[1].word;
+  const uint64_t slot_count = parts->slot_count;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
   uint64_t slot = 0;
-  if (SHMDS_UNLIKELY(spare >= parts->slot_count)) {
+  if (SHMDS_UNLIKELY(spare >= slot_count)) {
     return false;
   }
   __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
-  slot = shmds_queue_exchange_foreseen_inline(memo, record, &ends->head, 1, spare, expected);
+  slot = shmds_queue_exchange_foreseen_inline(memo, record, &ends->head, 1, spare, expected,
+                                              slot_count);
   if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
     return false;
   }

@@ -19,8 +19,8 @@
 //! then, however long ago, before anything else. When it finds the hint there, it exchanges
 //! that without another look; when not, it takes the intent back and loads the hint again,
 //! and when that is a lap back, it starts from where the process knows to be.
-//! Operations on the other side keep what is foreseen up to date, unless they go through the
-//! library. Only with foresight do dead lanes come to name each other's slots here. (That a
+//! Enqueues in line keep what is foreseen of the head up to date; here those of both sides
+//! do that for each other, or none does. Only with foresight do dead lanes come to name each other's slots here. (That a
 //! lane is aside of such a circle does not occur: it takes more operations.)
 //! A lane that intends a word that names its own spare is at rest for everybody else: no
 //! word names that slot, so the exchange fails.
