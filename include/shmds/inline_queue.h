@@ -59,17 +59,22 @@ typedef struct shmds_queue_memo {
  * and a copy of one that it uses often. That one lies at an address of its own: an operation waits
  * for little else than one load after the other, and this way it waits for none from the handle. */
 typedef struct shmds_queue_memory {
-  /** Of the queue used often. */
-  shmds_queue_memo often;
   /** Of all queues used, each in its place. */
   shmds_queue_memo all[SHMDS_QUEUE_PLACES];
   /** Operations on others than the one used often. */
   uint64_t others;
+  /** Of the queue used often. */
+  shmds_queue_memo often __attribute__((aligned(SHMDS_QUEUE_STRIDE)));
 } shmds_queue_memory;
 
-/** One in each shared object at least, mostly in each translation unit: all know the same lane. */
+/** One in each shared object at least, mostly in each translation unit: all know the same lane.
+ *
+ * Aligned so that what it has of the queue used often is never as far into a page as the hints and
+ * the first lanes of a queue, which begins with a page if it has one of its own: processors take a
+ * load for one that depends on the store before, and let it wait, where the last 12 bits of their
+ * addresses are the same. It would cost a tenth. */
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
-    __attribute__((unused, aligned(SHMDS_QUEUE_STRIDE)));
+    __attribute__((unused, aligned(1024)));
 
 /** The word at a position of the lap that is expected. */
 SHMDS_INLINE uint64_t* shmds_queue_cell_inline(const shmds_queue_foresight* foreseen, uint64_t at) {
