@@ -7,8 +7,8 @@
 //! Laps wrap, which nobody can tell: the two are never more than one apart.
 //!
 //! **Caching.** Each side goes on without looking at the other until it has used up
-//! what it saw there last, or comes to the end of its lap: the cached indices of Erik Rigtorp's `SPSCQueue` and of
-//! Lee, Bu and Chandranmenon's MCRingBuffer (2010). What a side knows lies in
+//! what it saw there last, or comes to the end of its lap: the cached indices of Erik
+//! Rigtorp's `SPSCQueue` and of Lee, Bu and Chandranmenon's MCRingBuffer (2010). What a side knows lies in
 //! private memory of its process, one line per side ([`SpscSide`]): nobody else can
 //! damage it, and it dies with the process. Whoever takes a role over reads the two
 //! positions anew.
