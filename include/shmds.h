@@ -764,9 +764,13 @@ typedef struct shmds_spsc_queue_side {
    */
   uint64_t epoch;
   /**
+   * What the side has learned about waiting for the other one; for the library alone.
+   */
+  uint64_t patience;
+  /**
    * Zero.
    */
-  uint64_t reserved[11];
+  uint64_t reserved[10];
 } shmds_spsc_queue_side;
 
 /**

@@ -9,6 +9,7 @@
 #define SHMDS_INLINE_QUEUE_H
 
 #include "inline_common.h"
+#include "inline_pursuit.h"
 
 /** What a thread expects of a side: what it saw at the position after the one of its last operation
  * there, and what does not change within a lap. */
@@ -33,26 +34,15 @@ typedef struct shmds_queue_foresight {
 static const shmds_queue_foresight shmds_queue_nothing_foreseen
     __attribute__((unused)) = {UINT64_MAX, 0, 0, 0, 0, 0};
 
-/** @cond macros for this header alone */
-/* A thread that is always right behind others takes the line of the ring words from them for each
- * single word, and they from it. After so many operations of that kind in a row it gives them a
- * head start of so many pauses, about 0.3 us; and at once again the next time, if they came so many
- * words further meanwhile. Who polls, and is refused in between, never waits; nor does, but for
- * once in so many operations, who follows somebody slow. */
-#define SHMDS_QUEUE_CHASES 32
-#define SHMDS_QUEUE_HEAD_START 12
-#define SHMDS_QUEUE_HEAD_START_WORDS 8
-/** @endcond */
-
 /** What the thread remembers of one queue. */
 typedef struct shmds_queue_memo {
   /** Its own lane, and where the queue's parts are. */
   shmds_queue_pass pass;
   /** Of the tail, and of the head. */
   shmds_queue_foresight foreseen[2];
-  /** How many operations there found others right ahead, since one was refused; see
-   * `SHMDS_QUEUE_CHASES`. */
-  uint64_t chases[2];
+  /** Behind other producers, or consumers that make room; and behind other consumers, or
+   * producers. */
+  shmds_pursuit pursuit[2];
 } shmds_queue_memo;
 
 /** What the thread remembers of queues: all it uses, in places that the handles' addresses tell,
@@ -159,28 +149,31 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   return j;
 }
 
-/** Gives others a head start, if they were right ahead often enough. */
-SHMDS_INLINE bool shmds_queue_wait_inline(uint64_t* chases) {
-  int pauses = SHMDS_QUEUE_HEAD_START;
-  if (*chases < SHMDS_QUEUE_CHASES) {
-    ++*chases;
-    return false;
-  }
-  *chases = 0;
-  for (; pauses > 0; pauses--) {
-    SHMDS_PAUSE();
-  }
-  return true;
+/** Whether others came so many words further than a position, to judge by the last of those: as
+ * long as nobody on this side was there, it can be exchanged. */
+SHMDS_INLINE bool shmds_queue_is_far_inline(const shmds_queue_parts* parts, const uint64_t* hint,
+                                            uint64_t side, uint64_t at, uint64_t words) {
+  const shmds_queue_foresight here = shmds_queue_expect_inline(parts, side, at);
+  const uint64_t last = at + words - 1 < here.end ? at + words - 1 : here.end;
+  return __atomic_load_n(hint, __ATOMIC_RELAXED) - at >= words ||
+         __atomic_load_n(shmds_queue_cell_inline(&here, last), __ATOMIC_RELAXED) - here.from <
+             parts->slot_count;
 }
 
-/** Whether as many words as a head start is for can be exchanged next; mostly so if the last of
- * them can. */
-SHMDS_INLINE bool shmds_queue_sees_many_inline(const shmds_queue_parts* parts,
-                                               const shmds_queue_foresight* own) {
-  const uint64_t last = own->at + SHMDS_QUEUE_HEAD_START_WORDS - 1;
-  return last <= own->end &&
-         __atomic_load_n(shmds_queue_cell_inline(own, last), __ATOMIC_RELAXED) - own->from <
-             parts->slot_count;
+/** Gives those who are right ahead at a position a head start, if they were there often enough, and
+ * the queue is long enough. */
+SHMDS_OUT_OF_LINE void shmds_queue_pursue(const shmds_queue_parts* parts, const uint64_t* hint,
+                                          uint64_t side, uint64_t at, shmds_pursuit* pursuit) {
+  if (parts->last_index >= SHMDS_HEAD_START_LEAST_CAPACITY - 1 &&
+      shmds_pursuit_count_inline(pursuit)) {
+    shmds_let_moment_pass();
+    if (shmds_queue_is_far_inline(parts, hint, side, at, SHMDS_HEAD_START_FEW_WORDS) &&
+        !shmds_queue_is_far_inline(parts, hint, side, at, SHMDS_HEAD_START_MANY_WORDS)) {
+      shmds_let_moment_pass();
+    }
+    shmds_pursuit_learn_inline(
+        pursuit, shmds_queue_is_far_inline(parts, hint, side, at, SHMDS_HEAD_START_WORDS));
+  }
 }
 
 /** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word where it has to, in any lap;
@@ -191,20 +184,15 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   shmds_queue_record* record = memo->pass.record;
   shmds_queue_foresight* own = &memo->foreseen[side];
   shmds_queue_foresight here = *own;
-  uint64_t* chases = &memo->chases[side];
   const uint64_t index_mask = 2 * parts->unit - 1;
-  const uint64_t hinted_first = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
-  uint64_t hinted = hinted_first;
+  uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
   uint64_t next = 0;
-  bool waited = false;
   /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
   uint64_t j = here.word - here.from;
   if (SHMDS_UNLIKELY(hinted != here.at) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
       SHMDS_UNLIKELY(here.at > here.end)) {
-    waited = shmds_queue_wait_inline(chases);
-    if (waited) {
-      hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
-    }
+    shmds_queue_pursue(parts, hint, side, hinted, &memo->pursuit[side]);
+    hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
     /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
      * less, others are busy here, and the way through the library leaves them a moment. */
     const bool behind = here.at - hinted - index_mask - 1 < UINT64_C(1) << 63;
@@ -231,10 +219,6 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   shmds_queue_pass_on_inline(memo, hint, side, here.at, next, here.to + s);
   *own = shmds_queue_expect_inline(parts, side, next);
   own->word = __atomic_load_n(shmds_queue_cell_inline(own, next), __ATOMIC_RELAXED);
-  if (waited && (hinted - hinted_first >= SHMDS_QUEUE_HEAD_START_WORDS ||
-                 shmds_queue_sees_many_inline(parts, own))) {
-    *chases = SHMDS_QUEUE_CHASES;
-  }
   return j;
 }
 
@@ -392,7 +376,7 @@ SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue,
   if (SHMDS_UNLIKELY(other->pass.key != key)) {
     other->foreseen[0] = shmds_queue_nothing_foreseen;
     other->foreseen[1] = shmds_queue_nothing_foreseen;
-    other->chases[0] = other->chases[1] = 0;
+    other->pursuit[0] = other->pursuit[1] = shmds_no_pursuit;
     if (!shmds_queue_own_lane(queue, &other->pass)) {
       return NULL;
     }
@@ -422,7 +406,7 @@ SHMDS_INLINE shmds_status shmds_queue_enqueue_otherwise_inline(shmds_queue* queu
   }
   status = shmds_queue_enqueue(queue, element);
   if (memo && status != SHMDS_OK) {
-    memo->chases[0] = 0;
+    memo->pursuit[0].operations = 0;
   }
   return status;
 }
@@ -438,7 +422,7 @@ SHMDS_INLINE shmds_status shmds_queue_dequeue_otherwise_inline(shmds_queue* queu
   }
   status = shmds_queue_dequeue(queue, element);
   if (memo && status != SHMDS_OK) {
-    memo->chases[1] = 0;
+    memo->pursuit[1].operations = 0;
   }
   return status;
 }

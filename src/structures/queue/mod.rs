@@ -21,7 +21,6 @@
 mod handle;
 mod lanes;
 mod layout;
-mod patience;
 mod recovery;
 mod ring;
 mod search;

@@ -5,13 +5,13 @@ use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use super::layout::{Header, Lane, LaneRecord, Plan, Record};
-use super::patience::{PAUSES, Patience, WORDS_PER_LINE};
 use super::search::Cursor;
 #[cfg(test)]
 pub(super) use super::tests::step;
 use super::{Corrupt, Outcome};
 use crate::fault::Fault;
 use crate::raw::{List, Ref, Region, Slots};
+use crate::structures::patience;
 
 /// The enqueuing side: exchanges an empty word of lap L for a full one of lap L.
 pub(super) const TAIL: u64 = 0;
@@ -310,7 +310,7 @@ impl Ring {
     }
 
     /// The rest of `exchange`, when the word shows that the queue is full, or empty: maybe a
-    /// moment's wait for the other side, and another look (see [`Patience`]).
+    /// head start for the other side, and another look (see [`patience`]).
     #[cold]
     #[inline(never)]
     fn catch_up<const SIDE: u64>(
@@ -319,29 +319,20 @@ impl Ring {
         s: u64,
         at: Position,
     ) -> Result<Option<u64>, Corrupt> {
-        // Relaxed: the lane's user alone uses it, and its value decides about time only.
+        if self.capacity < patience::LEAST_CAPACITY {
+            return Ok(None);
+        }
         let [as_producer, as_consumer] = &lane.patience;
         let memory = if SIDE == TAIL {
             as_producer
         } else {
             as_consumer
         };
-        let patience = Patience(memory.load(Relaxed));
-        match patience.caught_up(at.0) {
-            None => return Ok(None),
-            Some((false, next)) => {
-                memory.store(next.0, Relaxed);
-                return Ok(None);
-            }
-            Some((true, _)) => {}
+        if patience::wait_at(memory, at.0, |words| self.is_clear::<SIDE>(at, words)) {
+            self.contend::<SIDE>(lane, s, at)
+        } else {
+            Ok(None)
         }
-        for _ in 0..PAUSES {
-            core::hint::spin_loop();
-        }
-        let end = self.contend::<SIDE>(lane, s, at);
-        let paid = matches!(end, Ok(Some(_))) && self.is_clear::<SIDE>(at);
-        memory.store(patience.waited(at.0, paid).0, Relaxed);
-        end
     }
 
     /// The rest of `exchange`, when the hint was stale or somebody else was faster.
@@ -374,10 +365,10 @@ impl Ring {
         end
     }
 
-    /// Whether the other side is a cache line of words ahead of `at`.
-    fn is_clear<const SIDE: u64>(&self, at: Position) -> bool {
-        let ahead = self.look::<SIDE>(self.offset(at, WORDS_PER_LINE.min(self.capacity)));
-        ahead.is_some_and(|sight| sight.ahead >= 0)
+    /// Whether the other side has come so many words, at most the capacity, further than `at`.
+    fn is_clear<const SIDE: u64>(&self, at: Position, words: u64) -> bool {
+        let last = self.look::<SIDE>(self.offset(at, words - 1));
+        last.is_some_and(|sight| sight.ahead >= 0)
     }
 
     /// Tries to exchange slot `s` for the one in the word that was sighted at `at`, this

@@ -4,6 +4,7 @@ use super::layout::{Header, Plan, SpscEnd};
 use super::{Corrupt, Role, SpscSide};
 use crate::fault::Fault;
 use crate::raw::{Ref, Region};
+use crate::structures::patience;
 use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{
@@ -97,22 +98,44 @@ impl Ring {
         if wanted == 1 && at.wrapping_sub(side.lap.load(Relaxed)) < side.ready.load(Relaxed) {
             return Ok((at, 1));
         }
-        Ok((at, self.look::<SIDE>(side, at)?.min(wanted)))
+        let mut ready = self.look::<SIDE>(side, at)?;
+        if ready == 0 && self.catch_up::<SIDE>(side, at) {
+            ready = self.look::<SIDE>(side, at)?;
+        }
+        Ok((at, ready.min(wanted)))
+    }
+
+    /// For a side that can go no further: maybe a head start for the other one (see
+    /// [`patience`]). Whether it should look again.
+    #[cold]
+    #[inline(never)]
+    fn catch_up<const SIDE: bool>(&self, side: &SpscSide, at: u64) -> bool {
+        self.plan.capacity >= patience::LEAST_CAPACITY
+            && patience::wait_at(&side.patience, at, |words| {
+                let ready = self.distance(at, self.limit::<SIDE>());
+                ready.is_some_and(|ready| ready >= words)
+            })
+    }
+
+    /// The position that this side has to stop at.
+    #[inline]
+    fn limit<const SIDE: bool>(&self) -> u64 {
+        let (_, other) = self.ends::<SIDE>();
+        // Acquire: pairs with the Release in `advance`. The other side is done with the
+        // slots before its position: it has filled them, or read them.
+        let other = other.position.load(Acquire);
+        if SIDE == PRODUCER {
+            other.wrapping_add(self.plan.lap)
+        } else {
+            other
+        }
     }
 
     /// Looks how far the other side has come, and notes how far this one can go by now;
     /// how many elements that is.
     #[inline]
     fn look<const SIDE: bool>(&self, side: &SpscSide, at: u64) -> Result<u64, Corrupt> {
-        let (_, other) = self.ends::<SIDE>();
-        // Acquire: pairs with the Release in `advance`. The other side is done with the
-        // slots before its position: it has filled them, or read them.
-        let other = other.position.load(Acquire);
-        let limit = if SIDE == PRODUCER {
-            other.wrapping_add(self.plan.lap)
-        } else {
-            other
-        };
+        let limit = self.limit::<SIDE>();
         let ready = self.distance(at, limit).ok_or(Corrupt::Positions)?;
         let index = at & (self.plan.lap - 1);
         side.lap.store(at.wrapping_sub(index), Relaxed);

@@ -311,3 +311,35 @@ fn laps_may_wrap() {
         }
     }
 }
+
+#[test]
+fn who_has_caught_up_gives_the_other_side_a_head_start_in_a_long_queue_only() {
+    for (capacity, waits) in [(1, false), (63, false), (64, true)] {
+        let queue = Queue::new(capacity);
+        let remembered = |side: &SpscSide| side.patience.load(Relaxed);
+        // At the first position nothing is new.
+        assert_eq!(queue.pop(1), Ok(vec![]));
+        assert_eq!(remembered(&queue.consumer), 0);
+        for n in 0..capacity {
+            assert_eq!(queue.push(&[n]), Ok(1));
+        }
+        assert_eq!(remembered(&queue.producer), 0);
+        assert_eq!(queue.push(&[0]), Ok(0));
+        assert_eq!(remembered(&queue.producer) != 0, waits, "{capacity}");
+        assert!(
+            queue
+                .pop(capacity as usize)
+                .unwrap()
+                .into_iter()
+                .eq(0..capacity)
+        );
+        assert_eq!(queue.front(), None);
+        let once = remembered(&queue.consumer);
+        assert_eq!(once != 0, waits, "{capacity}");
+        // Nor is anything when it looks again.
+        assert_eq!(queue.pop(1), Ok(vec![]));
+        assert_eq!(remembered(&queue.consumer), once);
+        assert_eq!(queue.push(&[7]), Ok(1));
+        assert_eq!(queue.pop(1), Ok(vec![7]));
+    }
+}

@@ -33,8 +33,10 @@ pub struct SpscSide {
     pub front: AtomicU64,
     /// Fork epoch in which this process took the role; all ones: it has not.
     pub epoch: AtomicU64,
+    /// What the side has learned about waiting for the other one; for the library alone.
+    pub patience: AtomicU64,
     /// Zero.
-    pub reserved: [AtomicU64; 11],
+    pub reserved: [AtomicU64; 10],
 }
 
 // SAFETY: changed by one thread at a time, which is the rule for either role; a forked child
@@ -52,7 +54,8 @@ impl SpscSide {
             ready: AtomicU64::new(0),
             front: AtomicU64::new(0),
             epoch: AtomicU64::new(NOT_HELD),
-            reserved: [const { AtomicU64::new(0) }; 11],
+            patience: AtomicU64::new(0),
+            reserved: [const { AtomicU64::new(0) }; 10],
         }
     }
 

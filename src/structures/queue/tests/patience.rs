@@ -1,13 +1,13 @@
-//! Who has caught up with the other side waits for a moment while that pays, and hardly ever
-//! while it does not.
+//! Who has caught up with the other side gives it a head start while that pays, and hardly
+//! ever while it does not.
 
 use super::*;
-use crate::structures::queue::patience::WORDS_PER_LINE;
+use crate::structures::patience::{LEAST_CAPACITY, WORDS};
 
 /// Steps of a refused operation that does not wait: hint and word.
 const AT_ONCE: u64 = 2;
-/// And of one that does: another look, and the lane put back to rest.
-const AFTER_A_WAIT: u64 = 4;
+/// And of one that does: a look ahead, another one here, and the lane put back to rest.
+const AFTER_A_WAIT: u64 = 5;
 
 #[test]
 fn waiting_in_vain_becomes_rare() {
@@ -41,23 +41,23 @@ fn catch_up(queue: &Rc<Queue>, burst: u64) -> u64 {
 }
 
 #[test]
-fn a_wait_that_pays_is_repeated_and_one_for_less_than_a_line_is_not() {
+fn a_wait_that_pays_is_repeated_and_one_for_a_few_words_is_not() {
     let queue = Rc::new(Queue::new(100, 2));
     // A new lane has looked at the first position.
     assert_eq!(catch_up(&queue, 1), AT_ONCE);
     queue.put(0, 0).unwrap();
     assert_eq!(queue.get(0), Ok(Some(0)));
     for _ in 0..100 {
-        assert!(catch_up(&queue, WORDS_PER_LINE + 1) > AFTER_A_WAIT);
-        assert!(catch_up(&queue, WORDS_PER_LINE + 1) > AFTER_A_WAIT);
+        assert!(catch_up(&queue, WORDS) > AFTER_A_WAIT);
+        assert!(catch_up(&queue, LEAST_CAPACITY) > AFTER_A_WAIT);
     }
-    assert!(catch_up(&queue, WORDS_PER_LINE) > AFTER_A_WAIT);
-    assert_eq!(catch_up(&queue, WORDS_PER_LINE + 1), AT_ONCE);
+    assert!(catch_up(&queue, WORDS - 1) > AFTER_A_WAIT);
+    assert_eq!(catch_up(&queue, WORDS), AT_ONCE);
 }
 
 #[test]
 fn a_producer_waits_for_room_the_same_way() {
-    for (room, next) in [(1, AT_ONCE), (WORDS_PER_LINE + 1, AFTER_A_WAIT)] {
+    for (room, next) in [(1, AT_ONCE), (WORDS, AFTER_A_WAIT)] {
         let queue = Rc::new(Queue::new(100, 2));
         while queue.put(0, 0).unwrap() {}
         queue.reset();
@@ -74,18 +74,38 @@ fn a_producer_waits_for_room_the_same_way() {
 }
 
 #[test]
+fn a_short_queue_answers_at_once() {
+    for (capacity, waits) in [
+        (1, false),
+        (LEAST_CAPACITY - 1, false),
+        (LEAST_CAPACITY, true),
+    ] {
+        let queue = Queue::new(capacity, 1);
+        // A new lane has looked at the first position.
+        queue.put(0, 0).unwrap();
+        assert_eq!(queue.get(0), Ok(Some(0)));
+        let cost = steps(|| assert_eq!(queue.get(0), Ok(None)));
+        assert_eq!(
+            cost,
+            if waits { AFTER_A_WAIT } else { AT_ONCE },
+            "{capacity}"
+        );
+    }
+}
+
+#[test]
 fn whatever_a_lane_remembers_it_answers_the_same() {
     let mut random = Random(1);
-    let queue = Queue::new(3, 1);
+    let queue = Queue::new(LEAST_CAPACITY, 1);
     for n in 0..10_000 {
         for memory in &queue.lane(0).patience {
             memory.store(random.next() << random.below(64), SeqCst);
         }
         assert_eq!(queue.get(0), Ok(None));
-        for n in 0..3 {
+        for n in 0..LEAST_CAPACITY {
             assert_eq!(queue.put(0, n), Ok(true));
         }
         assert_eq!(queue.put(0, n), Ok(false));
-        assert_eq!(queue.drain(0), [0, 1, 2]);
+        assert!(queue.drain(0).into_iter().eq(0..LEAST_CAPACITY));
     }
 }
