@@ -39,6 +39,7 @@
 #define SHMDS_POINTER_AT(type, address) reinterpret_cast<type*>(address)
 #define SHMDS_SIGNED(number) static_cast<long long>(number)
 #define SHMDS_THREAD_LOCAL thread_local
+#define SHMDS_STATIC_ASSERT(condition, sentence) static_assert(condition, sentence)
 #else
 #define SHMDS_VIEW_OF(type, handle) ((type*)(handle))
 #define SHMDS_BYTES_OF(type, pointer) ((type*)(pointer))
@@ -46,6 +47,7 @@
 #define SHMDS_POINTER_AT(type, address) ((type*)(address))
 #define SHMDS_SIGNED(number) ((long long)(number))
 #define SHMDS_THREAD_LOCAL _Thread_local
+#define SHMDS_STATIC_ASSERT(condition, sentence) _Static_assert(condition, sentence)
 #endif
 /** @endcond */
 

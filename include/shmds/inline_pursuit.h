@@ -17,8 +17,8 @@
 
 /** @cond macros for the headers that use this one */
 /* Operations right behind others before the first head start, and how often that doubles. */
-#define SHMDS_PURSUIT_OPERATIONS UINT64_C(32)
-#define SHMDS_PURSUIT_DOUBLINGS 7
+#define SHMDS_PURSUIT_OPERATIONS 32U
+#define SHMDS_PURSUIT_DOUBLINGS 7U
 /* Words that others have to come further: for a head start to have paid, for a second moment to be
  * worth it, and for it not to be needed. */
 #define SHMDS_HEAD_START_WORDS UINT64_C(32)
@@ -35,9 +35,9 @@
  */
 typedef struct shmds_pursuit {
   /** How many operations found them right ahead, since one was refused or a head start in vain. */
-  uint64_t operations;
+  uint32_t operations;
   /** How many head starts in a row were in vain. */
-  uint64_t vain;
+  uint32_t vain;
 } shmds_pursuit;
 
 /** Of a side where the thread has just begun. */

@@ -65,6 +65,10 @@ typedef struct shmds_queue_memory {
  * addresses are the same. It would cost a tenth. */
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
     __attribute__((unused, aligned(1024)));
+SHMDS_STATIC_ASSERT(offsetof(shmds_queue_memory, often) % 1024 >= 512 &&
+                        offsetof(shmds_queue_memory, often) % 1024 + sizeof(shmds_queue_memo) <=
+                            1024,
+                    "loads of a queue used often would wait for stores to its first kilobyte half");
 
 /** The word at a position of the lap that is expected. */
 SHMDS_INLINE uint64_t* shmds_queue_cell_inline(const shmds_queue_foresight* foreseen, uint64_t at) {
