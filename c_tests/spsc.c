@@ -179,6 +179,34 @@ static void an_element_is_read_in_place_until_it_is_released(void) {
   OK(shmds_segment_close(segment));
 }
 
+static void few_elements_are_left_to_the_library_while_head_starts_pay(void) {
+  shmds_segment* segment = check_create_sized(check_name("few"), 1 << 16);
+  shmds_spsc_queue* queue = create(segment, "queue", sizeof(uint64_t), 100);
+  shmds_spsc_queue_side* consumer = &SHMDS_VIEW_OF(shmds_spsc_queue_view, queue)->consumer;
+  uint64_t in = 0, out = 0, value = 0;
+  int round;
+  OK(shmds_spsc_queue_push(queue, &in));
+  OK(shmds_spsc_queue_pop(queue, &value));
+  CHECK(consumer->look_limit == 99);
+  for (round = 0; round < 20; round++) {
+    const uint64_t few = SHMDS_SPSC_QUEUE_NEAR - 1, many = SHMDS_SPSC_QUEUE_NEAR;
+    const uint64_t count = round % 2 == 0 ? few : many;
+    uint64_t i;
+    for (i = 0; i < count; i++, in++) {
+      OK(shmds_spsc_queue_push(queue, &in));
+    }
+    consumer->look_limit = 0;
+    for (i = 0; i < count; i++, out++) {
+      OK(shmds_spsc_queue_pop_inline(queue, &value, sizeof value));
+      CHECK(value == out);
+      /* The library waits in vain, once in a while: others are not getting ahead. */
+      CHECK(count == few || i > 0 || consumer->look_limit == 0);
+    }
+    CHECK(round > 0 || consumer->look_limit == 99);
+  }
+  OK(shmds_segment_close(segment));
+}
+
 static void roles_are_held_refused_and_given_up(void) {
   const char* name = check_name("roles");
   shmds_segment *segment = check_create_sized(name, 4096), *other = NULL;
@@ -523,6 +551,7 @@ int main(void) {
   RUN(bulk_calls_move_as_many_as_fit_at_once);
   RUN(a_count_of_0_does_nothing_and_takes_no_role);
   RUN(an_element_is_read_in_place_until_it_is_released);
+  RUN(few_elements_are_left_to_the_library_while_head_starts_pay);
   RUN(roles_are_held_refused_and_given_up);
   RUN(a_forked_child_holds_no_role);
   RUN(a_wait_lasts_as_long_as_it_was_told);

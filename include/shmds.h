@@ -747,6 +747,11 @@ typedef struct shmds_spsc_queue_side {
    */
   struct shmds_spsc_queue_end *own;
   /**
+   * The position of that end. Nobody else moves it while the role is held, so it is looked
+   * up here: the processor gets it sooner than by way of `own`, and nobody can damage it.
+   */
+  uint64_t at;
+  /**
    * The first position of the lap that the side was in when it looked at the other one.
    */
   uint64_t lap;
@@ -755,6 +760,13 @@ typedef struct shmds_spsc_queue_side {
    * last index, since the step from there is a longer one.
    */
   uint64_t ready;
+  /**
+   * Index up to which code in line looks at the other side by itself: the last index; or 0,
+   * while it pays to give the other one a head start (see [`patience`]).
+   *
+   * [`patience`]: crate::structures::patience
+   */
+  uint64_t look_limit;
   /**
    * Consumer: one more than its position when the front was looked at last; or 0.
    */
@@ -770,7 +782,7 @@ typedef struct shmds_spsc_queue_side {
   /**
    * Zero.
    */
-  uint64_t reserved[10];
+  uint64_t reserved[8];
 } shmds_spsc_queue_side;
 
 /**

@@ -258,16 +258,15 @@ fn leaves_all_to_the_library(view: &SpscView, role: Role) -> bool {
         Role::Producer => &view.producer,
         Role::Consumer => &view.consumer,
     };
-    // SAFETY: the other end is the neighbour, both are mapped, and nobody changes the side meanwhile.
-    let (own, other) = unsafe {
+    // SAFETY: the other end is the neighbour, it is mapped, and nobody changes the side meanwhile.
+    let other = unsafe {
         let own = *side.own.get();
-        let other = match role {
-            Role::Producer => own.add(1),
-            Role::Consumer => own.sub(1),
-        };
-        (&*own, &*other)
+        match role {
+            Role::Producer => &*own.add(1),
+            Role::Consumer => &*own.sub(1),
+        }
     };
-    let (at, other) = (own.position.load(Acquire), other.position.load(Acquire));
+    let (at, other) = (side.at.load(Acquire), other.position.load(Acquire));
     let is_blocked = match role {
         Role::Producer => at.wrapping_sub(other) >= view.lap,
         Role::Consumer => other.wrapping_sub(at).wrapping_sub(1) >= view.lap,

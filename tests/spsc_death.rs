@@ -6,7 +6,7 @@ mod support;
 use shmds::error::Error;
 use shmds::segment::Intent;
 use shmds::structures::Attachment;
-use shmds::structures::spsc::{Header, SpscQueue, SpscView};
+use shmds::structures::spsc::{Header, Role, SpscQueue, SpscView};
 use shmds::table::Table;
 use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
@@ -251,14 +251,25 @@ fn positions_that_no_queue_has_are_believed_by_neither_side() {
             .clone()
             .flat_map(|head| near.clone().map(move |tail| (head, tail)));
         let mut sound = 0;
-        // Met by who takes a role, and by who has it and looks at the other side.
+        // Met by who takes a role, and by who has it and looks at the other side: that one knows by
+        // itself where it is, which has to be a place that exists.
         for ((at_head, at_tail), anew) in pairs.flat_map(|pair| [(pair, false), (pair, true)]) {
-            let place = || {
+            let place = |role: Role| {
+                let own = match role {
+                    Role::Producer => at_tail,
+                    Role::Consumer => at_head,
+                };
+                queue.leave();
+                if !anew && own % 4 < CAPACITY {
+                    head.position.store(own, SeqCst);
+                    tail.position.store(own, SeqCst);
+                    match role {
+                        Role::Producer => assert_eq!(push_bulk(queue, &[]), Ok(0)),
+                        Role::Consumer => assert_eq!(pop_bulk(queue, 0), Ok(vec![])),
+                    }
+                }
                 head.position.store(at_head, SeqCst);
                 tail.position.store(at_tail, SeqCst);
-                if anew {
-                    queue.leave();
-                }
             };
             let expected = elements_between(at_head, at_tail);
             let judge = |outcome: Result<u64, Error>, most: u64| match expected {
@@ -271,10 +282,10 @@ fn positions_that_no_queue_has_are_believed_by_neither_side() {
             };
             let there = expected.unwrap_or(CAPACITY);
             assert!(queue.len() <= CAPACITY);
-            place();
+            place(Role::Producer);
             assert_eq!(queue.len(), there);
             judge(push_bulk(queue, &[1, 2, 3, 4, 5]), CAPACITY - there);
-            place();
+            place(Role::Consumer);
             judge(pop_bulk(queue, 5).map(|values| values.len() as u64), there);
             sound += u64::from(expected.is_some());
         }

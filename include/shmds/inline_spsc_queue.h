@@ -2,14 +2,21 @@
 /** @file
  * The hot paths of the SPSC queue; see shmds_inline.h.
  *
- * Each side knows up to which index of its lap it can go without a look at the other one, and
- * without the step into the next lap. While this process does not hold the role (after a fork, too)
- * the side is at an end of no queue, where it can neither go on nor find the other side elsewhere.
+ * Each side knows where it is, and up to which index of its lap it can go without a look at the
+ * other one, and without the step into the next lap. While this process does not hold the role
+ * (after a fork, too) the side is at an end of no queue, where it can neither go on nor find the
+ * other side elsewhere.
  */
 #ifndef SHMDS_INLINE_SPSC_QUEUE_H
 #define SHMDS_INLINE_SPSC_QUEUE_H
 
 #include "inline_common.h"
+
+/** @cond a macro for this header alone */
+/* So many elements have to be there, or the library gives the other side a head start, while that
+ * pays. */
+#define SHMDS_SPSC_QUEUE_NEAR 32
+/** @endcond */
 
 /** A slot, and the position after it. */
 typedef struct shmds_spsc_queue_step {
@@ -27,7 +34,8 @@ SHMDS_OUT_OF_LINE shmds_spsc_queue_step shmds_spsc_queue_look(const shmds_spsc_q
   const uint64_t lap = at - index;
   const uint64_t ready = limit - lap;
   shmds_spsc_queue_step step = {UINT64_MAX, 0};
-  if (limit - at - 1 > view->index_mask || index > view->last_index) {
+  if (limit - at - 1 > view->index_mask || index > view->last_index ||
+      (side->look_limit == 0 && limit - at < SHMDS_SPSC_QUEUE_NEAR)) {
     return step;
   }
   side->lap = lap;
@@ -60,7 +68,7 @@ SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_out_inline(
     /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
     const uint64_t tail = __atomic_load_n(&own[-1].position, __ATOMIC_ACQUIRE);
     const uint64_t ready = tail - lap;
-    if (SHMDS_UNLIKELY(step.index >= ready) || SHMDS_UNLIKELY(ready > view->last_index)) {
+    if (SHMDS_UNLIKELY(step.index >= ready) || SHMDS_UNLIKELY(ready > side->look_limit)) {
       return shmds_spsc_queue_look(view, side, at, tail);
     }
     side->ready = ready;
@@ -69,8 +77,9 @@ SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_out_inline(
 }
 
 /** Moves a side on and tells the other: the linearisation point. */
-SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_spsc_queue_end* own,
-                                               uint64_t next) {
+SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_spsc_queue_side* side,
+                                               shmds_spsc_queue_end* own, uint64_t next) {
+  side->at = next;
   /* Release: the slot is filled, or read, before the other side sees the position. */
   __atomic_store_n(&own->position, next, __ATOMIC_RELEASE);
   /* Not before the store, for the compiler; for the processor, whoever sleeps has seen to it. */
@@ -93,13 +102,13 @@ SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, cons
                                                    size_t elem_size) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   shmds_spsc_queue_end* own = view->producer.own;
-  const shmds_spsc_queue_step step = shmds_spsc_queue_step_in_inline(
-      view, &view->producer, __atomic_load_n(&own->position, __ATOMIC_RELAXED));
+  const shmds_spsc_queue_step step =
+      shmds_spsc_queue_step_in_inline(view, &view->producer, view->producer.at);
   if (SHMDS_UNLIKELY(step.index == UINT64_MAX)) {
     return false;
   }
   shmds_copy_in_inline(view->slots + step.index * elem_size, element, elem_size);
-  shmds_spsc_queue_move_inline(queue, own, step.next);
+  shmds_spsc_queue_move_inline(queue, &view->producer, own, step.next);
   return true;
 }
 
@@ -128,8 +137,8 @@ SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, siz
                                                     shmds_spsc_queue_popping* pop) {
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   shmds_spsc_queue_end* own = view->consumer.own;
-  const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(
-      view, &view->consumer, __atomic_load_n(&own->position, __ATOMIC_RELAXED));
+  const shmds_spsc_queue_step step =
+      shmds_spsc_queue_step_out_inline(view, &view->consumer, view->consumer.at);
   if (SHMDS_UNLIKELY(step.index == UINT64_MAX)) {
     return false;
   }
@@ -142,7 +151,8 @@ SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, siz
 /** Takes out the element that `shmds_spsc_queue_begin_pop_inline` found. */
 SHMDS_INLINE void shmds_spsc_queue_end_pop_inline(shmds_spsc_queue* queue,
                                                   const shmds_spsc_queue_popping* pop) {
-  shmds_spsc_queue_move_inline(queue, pop->own, pop->next);
+  shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+  shmds_spsc_queue_move_inline(queue, &view->consumer, pop->own, pop->next);
 }
 
 /** What of `shmds_spsc_queue_pop` can be done in line; see `shmds_spsc_queue_try_push_inline`. */
@@ -183,7 +193,7 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
   if (SHMDS_LIKELY(queue && element)) {
     shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
     shmds_spsc_queue_side* side = &view->consumer;
-    const uint64_t at = __atomic_load_n(&side->own->position, __ATOMIC_RELAXED);
+    const uint64_t at = side->at;
     const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(view, side, at);
     if (SHMDS_LIKELY(step.index != UINT64_MAX)) {
       side->front = at + 1;
@@ -197,13 +207,12 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
 /** `shmds_spsc_queue_release`. */
 SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queue) {
   if (SHMDS_LIKELY(queue)) {
-    const shmds_spsc_queue_view* view = SHMDS_VIEW_OF(const shmds_spsc_queue_view, queue);
-    shmds_spsc_queue_end* own = view->consumer.own;
-    const uint64_t at = __atomic_load_n(&own->position, __ATOMIC_RELAXED);
+    shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+    shmds_spsc_queue_side* side = &view->consumer;
+    const uint64_t at = side->at;
     /* In the lap that the side knows, and not at its last index. */
-    if (SHMDS_LIKELY(view->consumer.front == at + 1) &&
-        SHMDS_LIKELY(at - view->consumer.lap < view->last_index)) {
-      shmds_spsc_queue_move_inline(queue, own, at + 1);
+    if (SHMDS_LIKELY(side->front == at + 1) && SHMDS_LIKELY(at - side->lap < view->last_index)) {
+      shmds_spsc_queue_move_inline(queue, side, side->own, at + 1);
       return SHMDS_OK;
     }
   }

@@ -24,6 +24,8 @@ enum Fault {
     /// Who takes a role goes on with what it knew of the other side in an earlier term. No mistake:
     /// positions only grow.
     Kept,
+    /// And with where it was itself.
+    KeptPosition,
     /// A role is given up without releasing the position.
     RelaxedGiveUp,
     /// A role is taken without acquiring the position.
@@ -52,10 +54,11 @@ struct Queue {
     fault: Fault,
 }
 
-/// What the holder of a role knows by itself: the lap that it is in, and up to which index there it
-/// can go without a look.
+/// What the holder of a role knows by itself: where it is, the lap that it is in, and up to which
+/// index there it can go without a look.
 #[derive(Clone, Copy, Default)]
 struct Side {
+    at: u64,
     lap: u64,
     ready: u64,
 }
@@ -109,6 +112,9 @@ impl Queue {
             _ => AcqRel,
         };
         let taken = owner.compare_exchange(found, me, order, Relaxed).is_ok();
+        if taken && self.fault != Fault::KeptPosition {
+            side.at = self.ends(role).0.position.load(Relaxed);
+        }
         if taken && self.fault != Fault::Kept {
             self.look(role, side);
         }
@@ -126,12 +132,12 @@ impl Queue {
     /// Looks how far the other side has come, and notes how far this one can go by now;
     /// how many elements that is.
     fn look(&self, role: Role, side: &mut Side) -> u64 {
-        let (own, other) = self.ends(role);
+        let (_, other) = self.ends(role);
         let order = match self.fault {
             Fault::RelaxedLook => Relaxed,
             _ => Acquire,
         };
-        let at = own.position.load(Relaxed);
+        let at = side.at;
         let other = other.position.load(order);
         let limit = match (role, self.fault) {
             (Producer, _) => other + self.lap,
@@ -153,7 +159,7 @@ impl Queue {
 
     /// Where the role is, how many elements it can move, at most `wanted`, and where it is then.
     fn ready(&self, role: Role, side: &mut Side, wanted: u64) -> (u64, u64, u64) {
-        let at = self.ends(role).0.position.load(Relaxed);
+        let at = side.at;
         if wanted == 1 && at - side.lap < side.ready {
             return (at, 1, at + 1);
         }
@@ -170,7 +176,8 @@ impl Queue {
     }
 
     /// The linearisation point of every operation.
-    fn advance(&self, role: Role, next: u64) {
+    fn advance(&self, role: Role, side: &mut Side, next: u64) {
+        side.at = next;
         let (own, _) = self.ends(role);
         let order = match self.fault {
             Fault::RelaxedPublish => Relaxed,
@@ -190,13 +197,13 @@ impl Queue {
     fn push(&self, side: &mut Side, elements: &[u64]) -> usize {
         let (at, count, next) = self.ready(Producer, side, elements.len() as u64);
         if self.fault == Fault::PositionBeforeCopy && count > 0 {
-            self.advance(Producer, next);
+            self.advance(Producer, side, next);
         }
         for (distance, &element) in (0..count).zip(elements) {
             self.slot(self.further(at, distance)).write(element);
         }
         if self.fault != Fault::PositionBeforeCopy && count > 0 {
-            self.advance(Producer, next);
+            self.advance(Producer, side, next);
         }
         count as usize
     }
@@ -207,7 +214,7 @@ impl Queue {
         let read = |distance| self.slot(self.further(at, distance)).read();
         let elements = (0..count).map(read).collect();
         if count > 0 {
-            self.advance(Consumer, next);
+            self.advance(Consumer, side, next);
         }
         elements
     }
@@ -352,7 +359,7 @@ fn a_role_comes_back(fault: Fault) {
     queue.give_up(Producer);
     take(Producer, 2, &mut second);
     assert_eq!(queue.push(&mut second, &[1]), 1);
-    assert_eq!(queue.pop(&mut consumer, 1), [0]);
+    assert_eq!(queue.pop(&mut consumer, 1), [0], "lost or repeated");
     assert_eq!(queue.push(&mut second, &[2]), 1);
     queue.give_up(Producer);
     let popping = Arc::clone(&queue);
@@ -372,6 +379,11 @@ fn a_role_comes_back_to_who_had_it() {
 #[test]
 fn what_was_known_in_an_earlier_term_still_holds() {
     holds(3, || a_role_comes_back(Fault::Kept));
+}
+
+#[test]
+fn a_position_kept_from_an_earlier_term_is_caught() {
+    is_caught(3, "lost", || a_role_comes_back(Fault::KeptPosition));
 }
 
 /// A producer dies between copy and publication; an heir takes the role once the lease is free.

@@ -38,6 +38,8 @@ pub(super) const LEAST_CAPACITY: u64 = 64;
 /// so many words further since it began.
 pub(super) fn give_head_start(are_ahead: impl Fn(u64) -> bool) -> bool {
     pass_moment();
+    #[cfg(test)]
+    tests::meanwhile();
     if !are_ahead(FEW_WORDS) {
         return false;
     }
@@ -118,28 +120,42 @@ impl Patience {
 }
 
 /// Of a side that has caught up at `place`: gives the other one a head start if that is due,
-/// and remembers in `memory` what came of it. Whether another look is worth it.
+/// and remembers in `memory` what came of it. Whether it paid; `None`: there was none.
 ///
 /// `memory` is used by one thread at a time, and any value will do.
-pub(super) fn wait_at(memory: &AtomicU64, place: u64, are_ahead: impl Fn(u64) -> bool) -> bool {
+pub(super) fn wait_at(
+    memory: &AtomicU64,
+    place: u64,
+    are_ahead: impl Fn(u64) -> bool,
+) -> Option<bool> {
     // Relaxed: see above; its value decides about time only.
     let patience = Patience(memory.load(Relaxed));
-    let Some((is_due, omitted)) = patience.caught_up(place) else {
-        return false;
-    };
-    let next = if is_due {
-        patience.waited(place, give_head_start(are_ahead))
-    } else {
-        omitted
-    };
+    let (is_due, omitted) = patience.caught_up(place)?;
+    let paid = is_due.then(|| give_head_start(are_ahead));
+    let next = paid.map_or(omitted, |paid| patience.waited(place, paid));
     memory.store(next.0, Relaxed);
-    is_due
+    paid
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use std::cell::{Cell, RefCell};
+    use std::cell::RefCell;
+
+    thread_local! {
+        static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    }
+
+    /// Has something done in the first moment of this thread's next head start.
+    pub(in crate::structures) fn in_the_next_moment(others: impl FnOnce() + 'static) {
+        MEANWHILE.set(Some(Box::new(others)));
+    }
+
+    pub(super) fn meanwhile() {
+        if let Some(others) = MEANWHILE.take() {
+            others();
+        }
+    }
 
     /// Gives a head start in which others come so many words further in the first moment, and
     /// in both: whether it paid, and how often it was looked.
@@ -167,20 +183,27 @@ mod tests {
         assert_eq!(head_start(MANY_WORDS, 0), (true, 2));
     }
 
+    /// At a place where no head start is due.
+    fn goes_on(memory: &AtomicU64, place: u64) {
+        assert_eq!(
+            wait_at(memory, place, |_| unreachable!("none is due")),
+            None
+        );
+    }
+
     #[test]
     fn a_wait_in_vain_is_left_out_twice_as_often_the_next_time() {
         let memory = AtomicU64::new(0);
         // Nothing is new at the first place.
-        assert!(!wait_at(&memory, 0, |_| unreachable!("no head start")));
+        goes_on(&memory, 0);
         let mut place = 0;
         for failures in 0..=MOST_FAILURES + 2 {
-            let omitted = 1 << failures.min(MOST_FAILURES);
             place += 1;
-            assert!(wait_at(&memory, place, |_| false), "{failures}");
-            for _ in 0..omitted {
-                assert!(!wait_at(&memory, place, |_| unreachable!("no head start")));
+            assert_eq!(wait_at(&memory, place, |_| false), Some(false));
+            for _ in 0..1 << failures.min(MOST_FAILURES) {
+                goes_on(&memory, place);
                 place += 1;
-                assert!(!wait_at(&memory, place, |_| unreachable!("no head start")));
+                goes_on(&memory, place);
             }
         }
     }
@@ -188,18 +211,13 @@ mod tests {
     #[test]
     fn a_wait_that_pays_is_repeated_at_the_next_place() {
         let memory = AtomicU64::new(Patience::new(0, 0, 3).0);
-        let waits = Cell::new(0);
         for place in 1..=100 {
-            let paid = wait_at(&memory, place, |_| {
-                waits.set(waits.get() + 1);
-                true
-            });
-            assert!(paid && !wait_at(&memory, place, |_| unreachable!("no head start")));
+            assert_eq!(wait_at(&memory, place, |_| true), Some(true));
+            goes_on(&memory, place);
         }
-        assert_eq!(waits.get(), 2 * 100);
         // The failures before are forgotten.
-        assert!(wait_at(&memory, 101, |_| false));
-        assert!(!wait_at(&memory, 102, |_| true));
-        assert!(wait_at(&memory, 103, |_| true));
+        assert_eq!(wait_at(&memory, 101, |_| false), Some(false));
+        goes_on(&memory, 102);
+        assert_eq!(wait_at(&memory, 103, |_| true), Some(true));
     }
 }

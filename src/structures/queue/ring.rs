@@ -328,10 +328,9 @@ impl Ring {
         } else {
             as_consumer
         };
-        if patience::wait_at(memory, at.0, |words| self.is_clear::<SIDE>(at, words)) {
-            self.contend::<SIDE>(lane, s, at)
-        } else {
-            Ok(None)
+        match patience::wait_at(memory, at.0, |words| self.is_clear::<SIDE>(at, words)) {
+            Some(_) => self.contend::<SIDE>(lane, s, at),
+            None => Ok(None),
         }
     }
 

@@ -9,9 +9,9 @@
 //! **Caching.** Each side goes on without looking at the other until it has used up
 //! what it saw there last, or comes to the end of its lap: the cached indices of Erik
 //! Rigtorp's `SPSCQueue` and of Lee, Bu and Chandranmenon's MCRingBuffer (2010). What a side knows lies in
-//! private memory of its process, one line per side ([`SpscSide`]): nobody else can
-//! damage it, and it dies with the process. Whoever takes a role over reads the two
-//! positions anew.
+//! private memory of its process, one line per side ([`SpscSide`]), its own position
+//! too: nobody else can damage it, and it dies with the process. Whoever takes a role
+//! over reads the two positions anew.
 //!
 //! **Death.** A slot is filled, then one store of `tail` publishes it, or a whole
 //! bulk of them; an element is copied out, then one store of `head` takes it. So a

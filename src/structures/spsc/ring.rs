@@ -78,7 +78,11 @@ impl Ring {
     fn resume_side<const SIDE: bool>(&self, side: &SpscSide) -> Result<(), Corrupt> {
         let (own, _) = self.ends::<SIDE>();
         side.front.store(0, Relaxed);
-        self.look::<SIDE>(side, own.position.load(Relaxed))?;
+        // Relaxed: the position came with the role.
+        let at = own.position.load(Relaxed);
+        self.look::<SIDE>(side, at)?;
+        side.at.store(at, Relaxed);
+        side.look_limit.store(self.plan.capacity - 1, Relaxed);
         // By way of the header: whoever stands there looks at the neighbour, too.
         let offset = match SIDE {
             PRODUCER => offset_of!(Header, tail),
@@ -93,28 +97,35 @@ impl Ring {
     /// single one it does not look at the other's line while it need not.
     #[inline]
     fn ready<const SIDE: bool>(&self, side: &SpscSide, wanted: u64) -> Result<(u64, u64), Corrupt> {
-        // Relaxed: nobody else stores it, and it came with the role.
-        let at = self.ends::<SIDE>().0.position.load(Relaxed);
+        let at = side.at.load(Relaxed);
         if wanted == 1 && at.wrapping_sub(side.lap.load(Relaxed)) < side.ready.load(Relaxed) {
             return Ok((at, 1));
         }
         let mut ready = self.look::<SIDE>(side, at)?;
-        if ready == 0 && self.catch_up::<SIDE>(side, at) {
+        if ready < patience::WORDS && self.catch_up::<SIDE>(side, at, ready) {
             ready = self.look::<SIDE>(side, at)?;
         }
         Ok((at, ready.min(wanted)))
     }
 
-    /// For a side that can go no further: maybe a head start for the other one (see
+    /// For a side that has caught up, or nearly: maybe a head start for the other one (see
     /// [`patience`]). Whether it should look again.
     #[cold]
     #[inline(never)]
-    fn catch_up<const SIDE: bool>(&self, side: &SpscSide, at: u64) -> bool {
-        self.plan.capacity >= patience::LEAST_CAPACITY
-            && patience::wait_at(&side.patience, at, |words| {
-                let ready = self.distance(at, self.limit::<SIDE>());
-                ready.is_some_and(|ready| ready >= words)
-            })
+    fn catch_up<const SIDE: bool>(&self, side: &SpscSide, at: u64, ready: u64) -> bool {
+        let capacity = self.plan.capacity;
+        let is_streaming = side.look_limit.load(Relaxed) == 0;
+        if capacity < patience::LEAST_CAPACITY || ready > 0 && !is_streaming {
+            return false;
+        }
+        let waited = patience::wait_at(&side.patience, at, |words| {
+            let distance = self.distance(at, self.limit::<SIDE>());
+            distance.is_some_and(|distance| distance >= ready + words)
+        });
+        let Some(paid) = waited else { return false };
+        side.look_limit
+            .store(if paid { 0 } else { capacity - 1 }, Relaxed);
+        true
     }
 
     /// The position that this side has to stop at.
@@ -173,10 +184,12 @@ impl Ring {
     /// Moves this side on by `count` elements, no more than the capacity, and tells
     /// the other: the linearisation point of every operation.
     #[inline]
-    fn advance<const SIDE: bool>(&self, at: u64, count: u64) {
+    fn advance<const SIDE: bool>(&self, side: &SpscSide, at: u64, count: u64) {
         let (own, _) = self.ends::<SIDE>();
+        let next = self.further(at, count);
+        side.at.store(next, Relaxed);
         // Release: the slots are filled, or read, before the other side sees the position.
-        own.position.store(self.further(at, count), Release);
+        own.position.store(next, Release);
         // First published, then looked at the flag, for the compiler too; for the
         // processor, whoever sleeps there has seen to it (see `wait`).
         compiler_fence(SeqCst);
@@ -218,7 +231,7 @@ impl Ring {
         }
         let (offset, first, second) = self.parts(at, count).ok_or(Corrupt::Positions)?;
         if Fault::EarlyTail.is_planted() {
-            self.advance::<PRODUCER>(at, count);
+            self.advance::<PRODUCER>(side, at, count);
         }
         // SAFETY: `first + second` bytes are at most those of `count` elements; the consumer
         // has left these slots, and there is no other producer.
@@ -230,7 +243,7 @@ impl Ring {
             return Err(Corrupt::Geometry);
         }
         if !Fault::EarlyTail.is_planted() {
-            self.advance::<PRODUCER>(at, count);
+            self.advance::<PRODUCER>(side, at, count);
         }
         Ok(count)
     }
@@ -249,7 +262,7 @@ impl Ring {
         }
         let (offset, first, second) = self.parts(at, count).ok_or(Corrupt::Positions)?;
         if Fault::EarlyHead.is_planted() {
-            self.advance::<CONSUMER>(at, count);
+            self.advance::<CONSUMER>(side, at, count);
         }
         // SAFETY: as in `push`: the producer has filled these slots and does not touch them
         // before they are given back.
@@ -261,7 +274,7 @@ impl Ring {
             return Err(Corrupt::Geometry);
         }
         if !Fault::EarlyHead.is_planted() {
-            self.advance::<CONSUMER>(at, count);
+            self.advance::<CONSUMER>(side, at, count);
         }
         Ok(count)
     }
@@ -285,10 +298,10 @@ impl Ring {
     #[inline]
     pub fn release(&self, side: &SpscSide) -> bool {
         // Every pop moves the position on from the mark.
-        let at = self.header.head.position.load(Relaxed);
+        let at = side.at.load(Relaxed);
         let seen = side.front.load(Relaxed) == at.wrapping_add(1);
         if seen {
-            self.advance::<CONSUMER>(at, 1);
+            self.advance::<CONSUMER>(side, at, 1);
         }
         seen
     }

@@ -4,9 +4,13 @@ use super::layout::{Header, Plan, PlanError, init};
 use super::ring::{Ring, open};
 use super::{Corrupt, Role, SpscSide};
 use crate::raw::Region;
+use crate::structures::patience::tests::in_the_next_moment;
+use crate::structures::patience::{LEAST_CAPACITY, WORDS};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::collections::VecDeque;
+use std::rc::Rc;
+use std::thread;
 
 #[repr(align(4096))]
 struct Page([AtomicU64; 512]);
@@ -171,13 +175,13 @@ fn two_threads_pass_every_element_once_and_in_order() {
     let total = if cfg!(miri) { 500 } else { 300_000 };
     for capacity in [1, 2, 3, 64, 1000] {
         let queue = Queue::new(capacity);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(|| {
                 let mut next = 0;
                 while next < total {
                     let bulk: Vec<_> = (next..total.min(next + 1 + next % 5)).collect();
                     match queue.push(&bulk).expect("push") {
-                        0 => std::thread::yield_now(),
+                        0 => thread::yield_now(),
                         pushed => next += pushed,
                     }
                 }
@@ -198,7 +202,7 @@ fn two_threads_pass_every_element_once_and_in_order() {
                     }
                 }
                 if next == before {
-                    std::thread::yield_now();
+                    thread::yield_now();
                 }
             }
         });
@@ -342,4 +346,74 @@ fn who_has_caught_up_gives_the_other_side_a_head_start_in_a_long_queue_only() {
         assert_eq!(queue.push(&[7]), Ok(1));
         assert_eq!(queue.pop(1), Ok(vec![7]));
     }
+}
+
+#[test]
+fn while_that_pays_it_does_so_before_it_has_caught_up() {
+    let queue = Queue::new(100);
+    let (side, last) = (&queue.consumer, 99);
+    assert_eq!(side.look_limit.load(Relaxed), last);
+    for (ready, streaming, waits) in [
+        (WORDS - 1, false, false),
+        (WORDS - 1, true, true),
+        (WORDS, true, false),
+    ] {
+        for n in 0..ready {
+            assert_eq!(queue.push(&[n]), Ok(1));
+        }
+        side.patience.store(0, Relaxed);
+        side.look_limit
+            .store(if streaming { 0 } else { last }, Relaxed);
+        assert_eq!(queue.pop(ready as usize).unwrap().len() as u64, ready);
+        // In vain: nobody pushes meanwhile.
+        assert_eq!(
+            side.patience.load(Relaxed) != 0,
+            waits,
+            "{ready} {streaming}"
+        );
+        let goes_on = streaming && !waits;
+        assert_eq!(
+            side.look_limit.load(Relaxed),
+            if goes_on { 0 } else { last }
+        );
+    }
+    side.look_limit.store(0, Relaxed);
+    queue.resume().expect("another one takes the role");
+    assert_eq!(side.look_limit.load(Relaxed), last);
+}
+
+#[test]
+fn code_in_line_is_told_whether_a_head_start_pays() {
+    let queue = Rc::new(Queue::new(100));
+    let (side, last) = (&queue.consumer, 99);
+    // What is there when it begins does not count.
+    for (ready, more, pays) in [
+        (0, WORDS, true),
+        (WORDS - 1, WORDS, true),
+        (WORDS - 1, WORDS - 1, false),
+        (0, WORDS - 1, false),
+    ] {
+        assert_eq!(queue.push(&[7]), Ok(1));
+        assert_eq!(queue.pop(1), Ok(vec![7]));
+        assert_eq!(queue.push(&vec![1; ready as usize]), Ok(ready));
+        side.patience.store(0, Relaxed);
+        side.look_limit.store(0, Relaxed);
+        let producer = Rc::clone(&queue);
+        in_the_next_moment(move || assert_eq!(producer.push(&vec![2; more as usize]), Ok(more)));
+        assert_eq!(queue.pop(100).unwrap().len() as u64, ready + more);
+        assert_eq!(side.look_limit.load(Relaxed), if pays { 0 } else { last });
+    }
+    // Nor is more needed than there is room for.
+    let full = Queue::new(LEAST_CAPACITY);
+    assert_eq!(full.push(&[7]), Ok(1));
+    assert_eq!(full.pop(1), Ok(vec![7]));
+    assert_eq!(full.push(&[7; WORDS as usize - 1]), Ok(WORDS - 1));
+    full.consumer.look_limit.store(0, Relaxed);
+    let full = Rc::new(full);
+    let producer = Rc::clone(&full);
+    in_the_next_moment(move || {
+        assert_eq!(producer.push(&[8; 100]), Ok(LEAST_CAPACITY + 1 - WORDS))
+    });
+    assert_eq!(full.pop(1), Ok(vec![7]));
+    assert_eq!(full.consumer.look_limit.load(Relaxed), 0);
 }

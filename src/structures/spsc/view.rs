@@ -24,11 +24,19 @@ pub struct SpscSide {
     /// The end that this side moves. The one of the other side is its neighbour: the next
     /// one for a producer, the one before for a consumer.
     pub own: UnsafeCell<*mut SpscEnd>,
+    /// The position of that end. Nobody else moves it while the role is held, so it is looked
+    /// up here: the processor gets it sooner than by way of `own`, and nobody can damage it.
+    pub at: AtomicU64,
     /// The first position of the lap that the side was in when it looked at the other one.
     pub lap: AtomicU64,
     /// Index up to which slots of that lap can be used without another look; never past the
     /// last index, since the step from there is a longer one.
     pub ready: AtomicU64,
+    /// Index up to which code in line looks at the other side by itself: the last index; or 0,
+    /// while it pays to give the other one a head start (see [`patience`]).
+    ///
+    /// [`patience`]: crate::structures::patience
+    pub look_limit: AtomicU64,
     /// Consumer: one more than its position when the front was looked at last; or 0.
     pub front: AtomicU64,
     /// Fork epoch in which this process took the role; all ones: it has not.
@@ -36,7 +44,7 @@ pub struct SpscSide {
     /// What the side has learned about waiting for the other one; for the library alone.
     pub patience: AtomicU64,
     /// Zero.
-    pub reserved: [AtomicU64; 10],
+    pub reserved: [AtomicU64; 8],
 }
 
 // SAFETY: changed by one thread at a time, which is the rule for either role; a forked child
@@ -50,12 +58,14 @@ impl SpscSide {
     pub fn not_held() -> Self {
         Self {
             own: UnsafeCell::new(nowhere().cast_mut()),
+            at: AtomicU64::new(0),
             lap: AtomicU64::new(0),
             ready: AtomicU64::new(0),
+            look_limit: AtomicU64::new(0),
             front: AtomicU64::new(0),
             epoch: AtomicU64::new(NOT_HELD),
             patience: AtomicU64::new(0),
-            reserved: [const { AtomicU64::new(0) }; 10],
+            reserved: [const { AtomicU64::new(0) }; 8],
         }
     }
 
@@ -63,8 +73,10 @@ impl SpscSide {
     pub(super) fn forget(&self) {
         self.epoch.store(NOT_HELD, Relaxed);
         self.front.store(0, Relaxed);
+        self.at.store(0, Relaxed);
         self.lap.store(0, Relaxed);
         self.ready.store(0, Relaxed);
+        self.look_limit.store(0, Relaxed);
         self.stand_at(nowhere());
     }
 
@@ -75,8 +87,8 @@ impl SpscSide {
     }
 }
 
-/// Ends of no queue, which nobody moves: a consumer at the second finds nothing there, and
-/// a producer no room.
+/// Ends of no queue, which nobody moves: a consumer at the second and at position 0 finds
+/// nothing there, and a producer no room.
 static NOWHERE: [SpscEnd; 3] = [SpscEnd::at(0), SpscEnd::at(0), SpscEnd::at(1)];
 
 /// The one in the middle.
