@@ -237,103 +237,6 @@ static void what_was_foreseen_of_one_queue_is_not_said_of_another(void) {
   OK(shmds_segment_close(segment));
 }
 
-/* The library's operations stand for those of others: the thread does not foresee what they do. So
- * a producer here comes right behind another one, and a consumer right behind a producer. */
-static void come_right_behind(shmds_queue* queue, int side) {
-  uint64_t value = 0;
-  OK(put(queue, 0, 1));
-  if (side == 0) {
-    OK(put(queue, 0, 0));
-    OK(get(queue, &value, 1));
-    OK(get(queue, &value, 1));
-  } else {
-    OK(get(queue, &value, 0));
-  }
-}
-
-static void empty(shmds_queue* queue) {
-  uint64_t value = 0;
-  while (shmds_queue_dequeue(queue, &value) == SHMDS_OK) {
-  }
-}
-
-static void who_is_always_right_behind_others_gives_them_a_head_start(void) {
-  shmds_segment* segment = check_create_sized(check_name("behind"), 1 << 20);
-  shmds_queue* queue = NULL;
-  const uint64_t many[SHMDS_HEAD_START_WORDS] = {0};
-  const shmds_pursuit* pursuit = NULL;
-  uint64_t value = 0, i, least;
-  size_t done = 0;
-  int side;
-  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 10000, &queue));
-  /* Of this thread alone, which foresees it, but for the beginning. */
-  for (i = 0; i < 100; i++) {
-    CHECK(put(queue, i, 0) == SHMDS_OK && get(queue, &value, 0) == SHMDS_OK);
-  }
-  pursuit = shmds_queue_memo_inline(queue, &shmds_queue_thread_memory)->pursuit;
-  for (side = 0; side < 2; side++) {
-    CHECK(pursuit[side].operations < 4);
-    for (i = pursuit[side].operations; i < SHMDS_PURSUIT_OPERATIONS; i++) {
-      CHECK(pursuit[side].operations == i);
-      come_right_behind(queue, side);
-    }
-    CHECK(pursuit[side].operations == SHMDS_PURSUIT_OPERATIONS && pursuit[side].vain == 0);
-  }
-  /* It pays for a producer where there is room, and is repeated then; */
-  for (i = 0; i < 10; i++) {
-    come_right_behind(queue, 0);
-    CHECK(pursuit[0].operations == SHMDS_PURSUIT_OPERATIONS && pursuit[0].vain == 0);
-  }
-  /* for a consumer where many come at once; */
-  for (i = 0; i < 10; i++) {
-    OK(shmds_queue_enqueue_bulk(queue, many, LENGTH(many), &done));
-    OK(get(queue, &value, 0));
-    CHECK(pursuit[1].operations == SHMDS_PURSUIT_OPERATIONS && pursuit[1].vain == 0);
-    empty(queue);
-  }
-  /* and not where one less comes: it takes twice as many operations to the next one, up to a limit.
-   */
-  for (i = 1; i < SHMDS_PURSUIT_DOUBLINGS + 3; i++) {
-    const uint64_t vain = i < SHMDS_PURSUIT_DOUBLINGS ? i : SHMDS_PURSUIT_DOUBLINGS;
-    OK(shmds_queue_enqueue_bulk(queue, many, LENGTH(many) - 1, &done));
-    OK(get(queue, &value, 0));
-    CHECK(pursuit[1].operations == 0 && pursuit[1].vain == vain);
-    empty(queue);
-    while (pursuit[1].operations < SHMDS_PURSUIT_OPERATIONS << vain) {
-      const uint64_t before = pursuit[1].operations;
-      come_right_behind(queue, 1);
-      CHECK(pursuit[1].operations == before + 1);
-    }
-  }
-  /* Who is refused is not right behind, in vain or not. */
-  CHECK(get(queue, &value, 0) == SHMDS_EMPTY && pursuit[1].operations == 0);
-  for (side = 0; side < 2; side++) {
-    shmds_status refused = SHMDS_OK;
-    for (i = 0; i < 2; i++) {
-      while (side == 0 && shmds_queue_enqueue(queue, &value) == SHMDS_OK) {
-      }
-      refused = side == 0 ? put(queue, 0, 0) : get(queue, &value, 0);
-      CHECK(refused == (side == 0 ? SHMDS_FULL : SHMDS_EMPTY) && pursuit[side].operations == 0);
-      empty(queue);
-      come_right_behind(queue, side);
-      come_right_behind(queue, side);
-      CHECK(pursuit[side].operations == 2);
-    }
-  }
-  /* Others would soon have to wait in a short queue. */
-  for (least = 0; least < 2; least++) {
-    shmds_queue* other = NULL;
-    OK(shmds_queue_create(segment, least ? "least" : "short", sizeof value, 0,
-                          SHMDS_HEAD_START_LEAST_CAPACITY - 1 + least, &other));
-    for (i = 0; i < 1000; i++) {
-      come_right_behind(other, 1);
-    }
-    pursuit = shmds_queue_memo_inline(other, &shmds_queue_thread_memory)->pursuit;
-    CHECK((pursuit[1].operations != 0 || pursuit[1].vain != 0) == (least == 1));
-  }
-  OK(shmds_segment_close(segment));
-}
-
 /* What several threads do at once, each for a short life. */
 typedef struct {
   shmds_queue* queues[10];
@@ -624,7 +527,6 @@ int main(void) {
   RUN(what_was_foreseen_is_not_taken_for_true);
   RUN(a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere);
   RUN(what_was_foreseen_of_one_queue_is_not_said_of_another);
-  RUN(who_is_always_right_behind_others_gives_them_a_head_start);
   RUN(threads_that_come_and_go_use_each_others_lanes);
   RUN(a_thread_that_ends_may_still_use_a_queue);
   RUN(null_is_refused_in_line_too);

@@ -250,23 +250,34 @@ static void garbage_in_an_spsc_queues_positions_leads_nowhere_else(void) {
     shmds_segment* segment = check_create_sized(name, 1 << 17);
     shmds_spsc_queue* queue = NULL;
     surroundings around = {{NULL, NULL}, 512, 0};
+    shmds_spsc_queue_view* view = NULL;
+    shmds_spsc_queue_end* ends = NULL;
     uint64_t lap = 0, value = 0;
     int round;
     surround(segment, &around, 0, "before");
     OK(shmds_spsc_queue_create(segment, "queue", sizeof value, 0, capacities[c], &queue));
     surround(segment, &around, 1, "behind");
     fill_surroundings(&around, 0x5a5a5a5a5a5a5a5a);
-    lap = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue)->lap;
+    view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+    lap = view->lap;
     OK(shmds_spsc_queue_push(queue, &value));
     OK(shmds_spsc_queue_pop(queue, &value));
+    ends = tail_of(queue);
     for (round = 0; round < 20000; round++) {
-      uint64_t* position = &tail_of(queue)[any_below(2)].position;
+      uint64_t* position = &ends[any_below(2)].position;
       const void* front = NULL;
       if (any_below(3) == 0) {
         *position = garbage(*position, lap);
       }
-      switch (any_below(6)) {
+      if (any_below(50) == 0) {
+        view->consumer.look_limit = view->producer.look_limit = 0;
+      }
+      switch (any_below(7)) {
         case 0:
+          /* Whoever takes a role believes what it finds, or refuses it. */
+          (void)!shmds_spsc_queue_leave(queue);
+          break;
+        case 6:
           (void)!shmds_spsc_queue_pop(queue, &value);
           break;
         case 1:
@@ -274,8 +285,7 @@ static void garbage_in_an_spsc_queues_positions_leads_nowhere_else(void) {
           break;
         case 2:
           if (shmds_spsc_queue_front_inline(queue, &front, sizeof value) == SHMDS_OK) {
-            const uintptr_t slots =
-                SHMDS_ADDRESS_OF(SHMDS_VIEW_OF(shmds_spsc_queue_view, queue)->slots);
+            const uintptr_t slots = SHMDS_ADDRESS_OF(view->slots);
             CHECK(SHMDS_ADDRESS_OF(front) - slots < capacities[c] * sizeof value);
           }
           break;

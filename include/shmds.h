@@ -2027,7 +2027,8 @@ shmds_status shmds_queue_open_or_create(struct shmds_segment *segment,
 /**
  * Appends a copy of the element at `element`, `elem_size` bytes.
  *
- * Never waits for another process (but see `shmds_queue` about large elements).
+ * Never waits for another process (but see `shmds_queue` about large elements), but may
+ * give others a head start of a few microseconds at most (docs/performance.md).
  * Makes no system call but the first time in a process. Linearisable: the queue
  * was full, or the element went in, at one moment during the call.
  *
@@ -3096,8 +3097,9 @@ shmds_status shmds_spsc_queue_open_or_create(struct shmds_segment *segment,
 /**
  * Appends a copy of the element at `element`, `elem_size` bytes, as the producer.
  *
- * Never waits. Makes no system call unless the consumer is asleep, or this call
- * takes the role. One store publishes the element: a process killed before it has
+ * Never waits for another process, but may give the consumer a head start of a few
+ * microseconds at most (docs/performance.md). Makes no system call unless the consumer
+ * is asleep, or this call takes the role. One store publishes the element: a process killed before it has
  * appended nothing, and one killed after it everything. `element` must not lie in
  * the queue.
  *
@@ -3112,14 +3114,16 @@ shmds_status shmds_spsc_queue_open_or_create(struct shmds_segment *segment,
  * `queue` is NULL or open, `element` is NULL or has `elem_size` readable bytes. No
  * other thread pushes meanwhile.
  */
-shmds_status shmds_spsc_queue_push(struct shmds_spsc_queue *queue, const void *element);
+shmds_status shmds_spsc_queue_push(struct shmds_spsc_queue *queue,
+                                   const void *element);
 
 /**
  * Takes the oldest element out and copies it to `element`, `elem_size` bytes, as the
  * consumer. `*element` is untouched unless this returns `SHMDS_OK`.
  *
- * Never waits. Makes no system call unless the producer is asleep, or this call
- * takes the role. The element is copied, then one store takes it: if the process
+ * Never waits for another process, but may give the producer a head start of a few
+ * microseconds at most (docs/performance.md). Makes no system call unless the producer
+ * is asleep, or this call takes the role. The element is copied, then one store takes it: if the process
  * is killed before that store, the next consumer gets the element, which this call
  * never returned; if after it, the element is gone. So no element is ever returned
  * twice.
@@ -3132,7 +3136,8 @@ shmds_status shmds_spsc_queue_push(struct shmds_spsc_queue *queue, const void *e
  * `queue` is NULL or open, `element` is NULL or has `elem_size` writable bytes. No
  * other thread pops meanwhile.
  */
-shmds_status shmds_spsc_queue_pop(struct shmds_spsc_queue *queue, void *element);
+shmds_status shmds_spsc_queue_pop(struct shmds_spsc_queue *queue,
+                                  void *element);
 
 /**
  * Stores the address of the oldest element in `*element`, as the consumer: to be

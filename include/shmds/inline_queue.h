@@ -153,31 +153,42 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   return j;
 }
 
-/** Whether others came so many words further than a position, to judge by the last of those: as
- * long as nobody on this side was there, it can be exchanged. */
-SHMDS_INLINE bool shmds_queue_is_far_inline(const shmds_queue_parts* parts, const uint64_t* hint,
-                                            uint64_t side, uint64_t at, uint64_t words) {
+/** Whether the last one of so many words from a position on can be exchanged, or the last one of
+ * the lap. */
+SHMDS_INLINE bool shmds_queue_is_far_inline(const shmds_queue_parts* parts, uint64_t side,
+                                            uint64_t at, uint64_t words) {
   const shmds_queue_foresight here = shmds_queue_expect_inline(parts, side, at);
-  const uint64_t last = at + words - 1 < here.end ? at + words - 1 : here.end;
+  /* A position that does not exist may be in a hint that somebody damaged. */
+  const uint64_t last = at <= here.end && here.end - at >= words ? at + words - 1 : here.end;
+  return __atomic_load_n(shmds_queue_cell_inline(&here, last), __ATOMIC_RELAXED) - here.from <
+         parts->slot_count;
+}
+
+/** Whether others came so many words further than a position: those of this side, or if it is the
+ * other one that is right ahead, those. */
+SHMDS_INLINE bool shmds_queue_came_inline(const shmds_queue_parts* parts, const uint64_t* hint,
+                                          uint64_t side, uint64_t at, uint64_t words, bool other) {
   return __atomic_load_n(hint, __ATOMIC_RELAXED) - at >= words ||
-         __atomic_load_n(shmds_queue_cell_inline(&here, last), __ATOMIC_RELAXED) - here.from <
-             parts->slot_count;
+         (other && shmds_queue_is_far_inline(parts, side, at, words));
 }
 
 /** Gives those who are right ahead at a position a head start, if they were there often enough, and
  * the queue is long enough. */
 SHMDS_OUT_OF_LINE void shmds_queue_pursue(const shmds_queue_parts* parts, const uint64_t* hint,
                                           uint64_t side, uint64_t at, shmds_pursuit* pursuit) {
-  if (parts->last_index >= SHMDS_HEAD_START_LEAST_CAPACITY - 1 &&
-      shmds_pursuit_count_inline(pursuit)) {
-    shmds_let_moment_pass();
-    if (shmds_queue_is_far_inline(parts, hint, side, at, SHMDS_HEAD_START_FEW_WORDS) &&
-        !shmds_queue_is_far_inline(parts, hint, side, at, SHMDS_HEAD_START_MANY_WORDS)) {
-      shmds_let_moment_pass();
-    }
-    shmds_pursuit_learn_inline(
-        pursuit, shmds_queue_is_far_inline(parts, hint, side, at, SHMDS_HEAD_START_WORDS));
+  bool other = false;
+  if (parts->last_index < SHMDS_HEAD_START_LEAST_CAPACITY - 1 ||
+      !shmds_pursuit_count_inline(pursuit)) {
+    return;
   }
+  other = !shmds_queue_is_far_inline(parts, side, at, SHMDS_HEAD_START_WORDS);
+  shmds_let_moment_pass();
+  if (shmds_queue_came_inline(parts, hint, side, at, SHMDS_HEAD_START_FEW_WORDS, other) &&
+      !shmds_queue_came_inline(parts, hint, side, at, SHMDS_HEAD_START_MANY_WORDS, other)) {
+    shmds_let_moment_pass();
+  }
+  shmds_pursuit_learn_inline(
+      pursuit, shmds_queue_came_inline(parts, hint, side, at, SHMDS_HEAD_START_WORDS, other));
 }
 
 /** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word where it has to, in any lap;

@@ -35,7 +35,7 @@ SHMDS_OUT_OF_LINE shmds_spsc_queue_step shmds_spsc_queue_look(const shmds_spsc_q
   const uint64_t ready = limit - lap;
   shmds_spsc_queue_step step = {UINT64_MAX, 0};
   if (limit - at - 1 > view->index_mask || index > view->last_index ||
-      (side->look_limit == 0 && limit - at < SHMDS_SPSC_QUEUE_NEAR)) {
+      (side->look_limit != view->last_index && limit - at < SHMDS_SPSC_QUEUE_NEAR)) {
     return step;
   }
   side->lap = lap;

@@ -140,7 +140,8 @@ pub unsafe extern "C" fn shmds_queue_open_or_create(
 
 /// Appends a copy of the element at `element`, `elem_size` bytes.
 ///
-/// Never waits for another process (but see `shmds_queue` about large elements).
+/// Never waits for another process (but see `shmds_queue` about large elements), but may
+/// give others a head start of a few microseconds at most (docs/performance.md).
 /// Makes no system call but the first time in a process. Linearisable: the queue
 /// was full, or the element went in, at one moment during the call.
 ///

@@ -161,8 +161,9 @@ pub unsafe extern "C" fn shmds_spsc_queue_open_or_create(
 
 /// Appends a copy of the element at `element`, `elem_size` bytes, as the producer.
 ///
-/// Never waits. Makes no system call unless the consumer is asleep, or this call
-/// takes the role. One store publishes the element: a process killed before it has
+/// Never waits for another process, but may give the consumer a head start of a few
+/// microseconds at most (docs/performance.md). Makes no system call unless the consumer
+/// is asleep, or this call takes the role. One store publishes the element: a process killed before it has
 /// appended nothing, and one killed after it everything. `element` must not lie in
 /// the queue.
 ///
@@ -194,8 +195,9 @@ pub unsafe extern "C" fn shmds_spsc_queue_push(
 /// Takes the oldest element out and copies it to `element`, `elem_size` bytes, as the
 /// consumer. `*element` is untouched unless this returns `SHMDS_OK`.
 ///
-/// Never waits. Makes no system call unless the producer is asleep, or this call
-/// takes the role. The element is copied, then one store takes it: if the process
+/// Never waits for another process, but may give the producer a head start of a few
+/// microseconds at most (docs/performance.md). Makes no system call unless the producer
+/// is asleep, or this call takes the role. The element is copied, then one store takes it: if the process
 /// is killed before that store, the next consumer gets the element, which this call
 /// never returned; if after it, the element is gone. So no element is ever returned
 /// twice.

@@ -114,7 +114,7 @@ impl Ring {
     #[inline(never)]
     fn catch_up<const SIDE: bool>(&self, side: &SpscSide, at: u64, ready: u64) -> bool {
         let capacity = self.plan.capacity;
-        let is_streaming = side.look_limit.load(Relaxed) == 0;
+        let is_streaming = side.look_limit.load(Relaxed) != capacity - 1;
         if capacity < patience::LEAST_CAPACITY || ready > 0 && !is_streaming {
             return false;
         }
