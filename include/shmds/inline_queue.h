@@ -146,10 +146,11 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
     own->at = UINT64_MAX;
     return UINT64_MAX;
   }
-  __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
   shmds_queue_pass_on_inline(memo, hint, side, at, next, desired);
   own->at = next;
   own->word = ahead;
+  /* Last, so that it goes to its line together with the next intent. */
+  __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
   return j;
 }
 

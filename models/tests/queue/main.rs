@@ -102,14 +102,17 @@ const EE: &[Operation] = &[Enqueue, Enqueue];
 const EEDE: &[Operation] = &[Enqueue, Enqueue, Dequeue, Enqueue];
 const DD: &[Operation] = &[Dequeue, Dequeue];
 
+/// As the library does it, and as the code in line does it.
 fn explore(preemptions: usize, capacity: u64, before: u64, threads: &'static [&[Operation]]) {
-    let scenario = Scenario {
-        capacity,
-        before,
-        threads,
-        fault: Fault::None,
-    };
-    holds(preemptions, move || scenario.run());
+    for fault in [Fault::None, Fault::HintBeforeRecord] {
+        let scenario = Scenario {
+            capacity,
+            before,
+            threads,
+            fault,
+        };
+        holds(preemptions, move || scenario.run());
+    }
 }
 
 fn catch(fault: Fault, rule: &str, capacity: u64, before: u64, threads: &'static [&[Operation]]) {
@@ -237,6 +240,7 @@ fn a_lane_changes_hands(fault: Fault) {
 #[test]
 fn a_lane_is_handed_over() {
     holds(2, || a_lane_changes_hands(Fault::None));
+    holds(2, || a_lane_changes_hands(Fault::HintBeforeRecord));
 }
 
 #[test]
@@ -299,6 +303,9 @@ fn the_lane_of_the_dead_is_recovered() {
         a_producer_dies(Death::BeforeExchange, DE, Fault::None)
     });
     holds(2, || a_producer_dies(Death::AfterExchange, DE, Fault::None));
+    holds(2, || {
+        a_producer_dies(Death::AfterHint, DE, Fault::HintBeforeRecord)
+    });
 }
 
 #[test]

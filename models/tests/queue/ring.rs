@@ -29,8 +29,10 @@ pub const HEIRS: u64 = 100;
 /// A mistake in the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// None: the protocol as it is.
+    /// None: the protocol as the library does it.
     None,
+    /// The hint is stored before the record. No mistake: the code in line does it.
+    HintBeforeRecord,
     /// The exchange does not release the payload.
     RelaxedPublish,
     /// Neither the look at a word nor the exchange acquires the slot that it names.
@@ -86,6 +88,8 @@ enum Record {
 pub enum Death {
     BeforeExchange,
     AfterExchange,
+    /// With the hint stored before the record.
+    AfterHint,
 }
 
 pub struct Queue {
@@ -191,7 +195,11 @@ impl Queue {
             return false;
         }
         self.intend(lane, word);
-        death == Death::AfterExchange && self.swap(at, word, s)
+        let exchanged = death != Death::BeforeExchange && self.swap(at, word, s);
+        if exchanged && death == Death::AfterHint {
+            self.hint(side).store(self.offset(at, 1), Release);
+        }
+        exchanged
     }
 
     /// Gives a lane back for others to claim.
@@ -337,12 +345,17 @@ impl Queue {
             if !self.swap(at, word, s) {
                 continue;
             }
-            lane.settle(j);
+            if self.fault != Fault::HintBeforeRecord {
+                lane.settle(j);
+            }
             let order = match self.fault {
                 Fault::RelaxedHint => Relaxed,
                 _ => Release,
             };
             self.hint(side).store(next, order);
+            if self.fault == Fault::HintBeforeRecord {
+                lane.settle(j);
+            }
             return Some(j);
         }
     }
