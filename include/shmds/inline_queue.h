@@ -98,9 +98,11 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
   shmds_queue_foresight* head = &memo->foreseen[1];
   /* Never ahead of the truth: the position before is passed, and all before that were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  /* The same for the tail of a full queue would cost more than it is worth. */
-  if (side == 0 && head->at == at) {
-    head->word = word;
+  /* The same for the tail of a full queue would cost more than it is worth. Without a branch: the
+   * processor gets to the next compare-and-swap sooner. */
+  if (side == 0) {
+    const uint64_t same = UINT64_C(0) - (uint64_t)(head->at == at);
+    head->word ^= (head->word ^ word) & same;
   }
 }
 
@@ -130,9 +132,8 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   uint64_t* cell = NULL;
   uint64_t ahead = 0;
   /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
-  if (SHMDS_UNLIKELY(j >= slot_count) ||
-      SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at) ||
-      SHMDS_UNLIKELY(at >= own->end)) {
+  if (SHMDS_UNLIKELY(at >= own->end) || SHMDS_UNLIKELY(j >= slot_count) ||
+      SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
