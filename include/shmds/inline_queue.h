@@ -101,8 +101,8 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
   /* The same for the tail of a full queue would cost more than it is worth. Without a branch: the
    * processor gets to the next compare-and-swap sooner. */
   if (side == 0) {
-    const uint64_t same = UINT64_C(0) - (uint64_t)(head->at == at);
-    head->word ^= (head->word ^ word) & same;
+    const uint64_t here = head->at == at;
+    head->word ^= (head->word ^ word) & (UINT64_C(0) - here);
   }
 }
 
