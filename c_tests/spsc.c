@@ -196,7 +196,7 @@ static void few_elements_are_left_to_the_library_while_head_starts_pay(void) {
   int round;
   for (round = 0; round < 20; round++) {
     const bool few = round % 2 == 0, pays = round % 4 < 2;
-    const uint64_t count = few ? SHMDS_SPSC_QUEUE_NEAR - 1 : SHMDS_SPSC_QUEUE_NEAR;
+    const uint64_t count = few ? SHMDS_HEAD_START_WORDS - 1 : SHMDS_HEAD_START_WORDS;
     const uint64_t first = in;
     for (; in < first + count; in++) {
       OK(shmds_spsc_queue_push(queue, &in));

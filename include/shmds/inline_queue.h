@@ -68,7 +68,7 @@ static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
 SHMDS_STATIC_ASSERT(offsetof(shmds_queue_memory, often) % 1024 >= 512 &&
                         offsetof(shmds_queue_memory, often) % 1024 + sizeof(shmds_queue_memo) <=
                             1024,
-                    "loads of a queue used often would wait for stores to its first kilobyte half");
+                    "what is remembered has to stay in the second half of a kilobyte");
 
 /** The word at a position of the lap that is expected. */
 SHMDS_INLINE uint64_t* shmds_queue_cell_inline(const shmds_queue_foresight* foreseen, uint64_t at) {

@@ -11,12 +11,7 @@
 #define SHMDS_INLINE_SPSC_QUEUE_H
 
 #include "inline_common.h"
-
-/** @cond a macro for this header alone */
-/* So many elements have to be there, or the library gives the other side a head start, while that
- * pays. */
-#define SHMDS_SPSC_QUEUE_NEAR 32
-/** @endcond */
+#include "inline_pursuit.h"
 
 /** A slot, and the position after it. */
 typedef struct shmds_spsc_queue_step {
@@ -26,7 +21,8 @@ typedef struct shmds_spsc_queue_step {
   uint64_t next;
 } shmds_spsc_queue_step;
 
-/** The step from a position in any lap, for a side that may go up to a limit; out of line. */
+/** The step from a position in any lap, for a side that may go up to a limit; out of line. Few
+ * elements are left to the library, which gives the other side a head start, while that pays. */
 SHMDS_OUT_OF_LINE shmds_spsc_queue_step shmds_spsc_queue_look(const shmds_spsc_queue_view* view,
                                                               shmds_spsc_queue_side* side,
                                                               uint64_t at, uint64_t limit) {
@@ -35,7 +31,7 @@ SHMDS_OUT_OF_LINE shmds_spsc_queue_step shmds_spsc_queue_look(const shmds_spsc_q
   const uint64_t ready = limit - lap;
   shmds_spsc_queue_step step = {UINT64_MAX, 0};
   if (limit - at - 1 > view->index_mask || index > view->last_index ||
-      (side->look_limit != view->last_index && limit - at < SHMDS_SPSC_QUEUE_NEAR)) {
+      (side->look_limit != view->last_index && limit - at < SHMDS_HEAD_START_WORDS)) {
     return step;
   }
   side->lap = lap;
