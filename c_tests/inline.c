@@ -141,6 +141,66 @@ static void what_was_foreseen_is_not_taken_for_true(void) {
   }
 }
 
+/* One operation on a side, in the way given; elements are numbers in order. */
+static void operate(shmds_queue* queue, int side, unsigned way, uint64_t* next) {
+  uint64_t value = 0;
+  if (side == 0) {
+    CHECK(put(queue, *next, way) == SHMDS_OK);
+  } else {
+    CHECK(get(queue, &value, way) == SHMDS_OK && value == *next);
+  }
+  ++*next;
+}
+
+/* Whoever goes by foresight would make compare-and-swaps in vain where others operate, too. */
+static void there_is_no_foresight_where_others_operate(void) {
+  const char* name = check_name("alone");
+  shmds_segment* segment = check_create_sized(name, 1 << 16);
+  shmds_queue* queue = NULL;
+  shmds_queue_ends* ends = NULL;
+  int side, i;
+  OK(shmds_queue_create(segment, "queue", sizeof(uint64_t), 0, 1000, &queue));
+  ends = SHMDS_VIEW_OF(shmds_queue_view, queue)->parts.ends;
+  for (side = 0; side < 2; side++) {
+    const shmds_queue_foresight* own = &shmds_queue_thread_memory.often.foreseen[side];
+    const shmds_pursuit* pursuit = &shmds_queue_thread_memory.often.pursuit[side];
+    uint64_t* hint = side == 0 ? &ends->tail : &ends->head;
+    uint64_t next = 0;
+    uint32_t behind = 0;
+    /* Until it is the queue that the thread uses often. */
+    for (i = 0; i < 40; i++) {
+      operate(queue, side, 0, &next);
+    }
+    CHECK(own->at == *hint && own->end > own->at);
+    /* Others were here: once nobody is, a single look is enough. */
+    operate(queue, side, 1, &next);
+    operate(queue, side, 0, &next);
+    CHECK(own->at == *hint && own->end == 0);
+    behind = pursuit->operations;
+    operate(queue, side, 0, &next);
+    CHECK(own->at == *hint && own->end > own->at && pursuit->operations == behind);
+    operate(queue, side, 0, &next);
+    CHECK(own->at == *hint && own->end > own->at);
+    /* Each time. */
+    for (i = 0; i < 10; i++) {
+      operate(queue, side, 1, &next);
+      operate(queue, side, 0, &next);
+      CHECK(own->at == *hint && own->end == 0);
+    }
+    operate(queue, side, 0, &next);
+    /* A hint stored late by somebody is put right by whoever knows better. */
+    __atomic_store_n(hint, 7, __ATOMIC_RELAXED);
+    operate(queue, side, 0, &next);
+    CHECK(own->at == *hint && *hint == next);
+    while (next < 100) {
+      operate(queue, side, (unsigned)next % 5, &next);
+    }
+  }
+  CHECK(shmds_queue_size(queue) == 0);
+  OK(shmds_segment_close(segment));
+  OK(shmds_unlink(name));
+}
+
 /* A thread of its own: it uses no queue but this one, and has not been at its later positions. */
 static void* foresee_in_vain(void* argument) {
   shmds_queue* queue = (shmds_queue*)argument;
@@ -525,6 +585,7 @@ int main(void) {
   RUN(both_ways_agree_on_order_full_and_empty);
   RUN(processes_that_mix_them_pass_every_element_once);
   RUN(what_was_foreseen_is_not_taken_for_true);
+  RUN(there_is_no_foresight_where_others_operate);
   RUN(a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere);
   RUN(what_was_foreseen_of_one_queue_is_not_said_of_another);
   RUN(threads_that_come_and_go_use_each_others_lanes);

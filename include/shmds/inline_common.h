@@ -19,6 +19,9 @@
 /** @cond macros for these headers alone */
 #define SHMDS_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SHMDS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+/* Has a value in a register here: what was selected before is selected, and not stored or left out
+ * by a branch. */
+#define SHMDS_SELECTED(value) __asm__("" : "+r"(value))
 /* Compilers find these functions too large to inline by themselves, which would cost a call. */
 #define SHMDS_INLINE static inline __attribute__((always_inline))
 /* Tells the processor that the thread waits for another one, and passes a moment. */

@@ -20,7 +20,8 @@ typedef struct shmds_queue_foresight {
    * a compare-and-swap; but it names a slot of the queue, or 0, for that is what a recovery would
    * look at. */
   uint64_t word;
-  /** The last position of the lap. The step from there to the next lap is made out of line. */
+  /** The last position of the lap. The step from there to the next lap is made out of line. 0 where
+   * others operate on the side as well: so is everything else then. */
   uint64_t end;
   /** The address of a position's word, less its size times the position. */
   uintptr_t words;
@@ -98,11 +99,12 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
   shmds_queue_foresight* head = &memo->foreseen[1];
   /* Never ahead of the truth: the position before is passed, and all before that were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  /* The same for the tail of a full queue would cost more than it is worth. Without a branch: the
-   * processor gets to the next compare-and-swap sooner. */
+  /* The same for the tail of a full queue would cost more than it is worth. Without a branch: some
+   * processors get to the next compare-and-swap sooner. */
   if (side == 0) {
-    const uint64_t here = head->at == at;
-    head->word ^= (head->word ^ word) & (UINT64_C(0) - here);
+    uint64_t foreseen = head->at == at ? word : head->word;
+    SHMDS_SELECTED(foreseen);
+    head->word = foreseen;
   }
 }
 
@@ -110,9 +112,12 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
  * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
  * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
  *
- * What the thread saw in its last operation is mostly still there: where the hint says that nobody
- * was here since, the word is not looked at again. The processor would wait for it, as it waits for
- * the hint, and the compare-and-swap looks anyway.
+ * What the thread saw in its last operation is mostly still there, so neither the word is looked at
+ * again nor the hint: the processor would wait for them. The position is the one behind that of the
+ * thread's last operation, so all before it are passed; and since a word never comes back, the
+ * compare-and-swap succeeds only if nobody has passed this one. Where others operate on the same
+ * side, it would mostly be in vain; so whoever finds that they do has no foresight until it has
+ * been alone there from one operation to the next.
  *
  * A compare-and-swap waits until all stores before it have left the processor, and what follows
  * waits for it. So they come first, the rest is checked while they leave, and what is stored after
@@ -131,9 +136,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   const uint64_t desired = own->to + s;
   uint64_t* cell = NULL;
   uint64_t ahead = 0;
-  /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
-  if (SHMDS_UNLIKELY(at >= own->end) || SHMDS_UNLIKELY(j >= slot_count) ||
-      SHMDS_UNLIKELY(__atomic_load_n(hint, __ATOMIC_ACQUIRE) != at)) {
+  if (SHMDS_UNLIKELY(at >= own->end) || SHMDS_UNLIKELY(j >= slot_count)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
@@ -144,7 +147,6 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &expected, desired, false, __ATOMIC_SEQ_CST,
                                                   __ATOMIC_SEQ_CST))) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
-    own->at = UINT64_MAX;
     return UINT64_MAX;
   }
   shmds_queue_pass_on_inline(memo, hint, side, at, next, desired);
@@ -200,13 +202,16 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_record* record = memo->pass.record;
   shmds_queue_foresight* own = &memo->foreseen[side];
-  shmds_queue_foresight here = *own;
+  shmds_queue_foresight here = shmds_queue_expect_inline(parts, side, own->at);
   const uint64_t index_mask = 2 * parts->unit - 1;
+  /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
   uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
+  const bool alone = hinted == own->at;
+  uint64_t j = own->word - here.from;
   uint64_t next = 0;
+  here.word = own->word;
   /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
-  uint64_t j = here.word - here.from;
-  if (SHMDS_UNLIKELY(hinted != here.at) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
+  if (SHMDS_UNLIKELY(!alone) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
       SHMDS_UNLIKELY(here.at > here.end)) {
     shmds_queue_pursue(parts, hint, side, hinted, &memo->pursuit[side]);
     hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
@@ -236,6 +241,9 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   shmds_queue_pass_on_inline(memo, hint, side, here.at, next, here.to + s);
   *own = shmds_queue_expect_inline(parts, side, next);
   own->word = __atomic_load_n(shmds_queue_cell_inline(own, next), __ATOMIC_RELAXED);
+  if (SHMDS_UNLIKELY(!alone)) {
+    own->end = 0;
+  }
   return j;
 }
 

@@ -16,9 +16,10 @@
 //!
 //! Processes with foresight do as the code in line does: in each operation they load the word
 //! at the position behind it, and their next operation on that side intends what they saw
-//! then, however long ago, before anything else. When it finds the hint there, it exchanges
-//! that without another look; when not, it takes the intent back and loads the hint again,
-//! and when that is a lap back, it starts from where the process knows to be.
+//! then, however long ago, before anything else. If it is something to exchange, they do that
+//! without another look, and store the hint before the spare; if not, or in vain, they take the
+//! intent back and load the hint, and when that is a lap back, start from where they know to be.
+//! (The code in line does not try where others are at the same side. Here it always does.)
 //! Enqueues in line keep what is foreseen of the head up to date; here those of both sides
 //! do that for each other, or none does. Only with foresight do dead lanes come to name each other's slots here. (That a
 //! lane is aside of such a circle does not occur: it takes more operations.)
@@ -239,9 +240,7 @@ enum Next {
     },
     /// Load the hint.
     Hint,
-    /// Load the hint, when the word that was foreseen is intended already,
-    Confirm,
-    /// and look where the next operation will be.
+    /// When the word that was foreseen is intended already: look where the next operation will be.
     LookAhead {
         at: u8,
         seen: Word,

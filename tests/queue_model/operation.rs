@@ -123,6 +123,14 @@ impl Model {
         Next::Begin
     }
 
+    /// What is left to do of an operation whose lane is at rest with slot `j`.
+    fn leave(&self, state: &mut State, process: usize, j: u8, element: u8) -> Next {
+        match self.operation(state, process) {
+            Enqueue => self.finish(state, process),
+            Dequeue => Next::Read { j, element },
+        }
+    }
+
     pub(super) fn operation(&self, state: &State, process: usize) -> Operation {
         self.program(process)[usize::from(state.processes[process].done)]
     }
@@ -145,9 +153,14 @@ impl Model {
         state.processes[process].next = match self.foresight {
             Foresight::None => self.hinted(state, process),
             _ => {
-                let (_, seen) = state.processes[process].foreseen[operation.side()];
+                let (at, seen) = state.processes[process].foreseen[operation.side()];
                 state.lanes[lane].intent = seen.slot;
-                Next::Confirm
+                // The code in line leaves the step into the next lap to what is out of line.
+                let near = at != NOWHERE && self.index(at) + 1 < self.capacity;
+                match near && self.is_exchangeable(operation, seen, at) {
+                    true => Next::LookAhead { at, seen },
+                    false => Next::Restore,
+                }
             }
         };
         Ok(())
@@ -202,6 +215,8 @@ impl Model {
         let now = state.processes[process];
         let operation = self.operation(state, process);
         let s = now.spare;
+        // Whether what was exchanged there was foreseen: the process knows what is behind already.
+        let foresaw = |at| now.foreseen[operation.side()].0 == at + 1;
         Ok(match now.next {
             Next::Look { at, contending } => {
                 let seen = state.words[self.index(at)];
@@ -243,16 +258,6 @@ impl Model {
                 })
             }
             Next::Hint => self.hinted(state, process),
-            Next::Confirm => {
-                let at = state.hinted(operation);
-                let (behind, seen) = now.foreseen[operation.side()];
-                // The code in line leaves the step into the next lap to what is out of line.
-                let near = self.index(at) + 1 < self.capacity;
-                match near && behind == at && self.is_exchangeable(operation, seen, at) {
-                    true => Next::LookAhead { at, seen },
-                    false => Next::Restore,
-                }
-            }
             Next::LookAhead { at, seen } => Next::Exchange {
                 at,
                 seen,
@@ -267,14 +272,13 @@ impl Model {
             }
             Next::Exchange { at, seen, ahead } => {
                 let word = &mut state.words[self.index(at)];
-                if *word != seen && now.foreseen[operation.side()] == (at, seen) {
-                    state.processes[process].foreseen[operation.side()] = NOTHING_FORESEEN;
-                    return Ok(Next::Restore);
-                }
                 if *word != seen {
-                    return Ok(Next::Look {
-                        at,
-                        contending: true,
+                    return Ok(match ahead {
+                        Some(_) => Next::Restore,
+                        None => Next::Look {
+                            at,
+                            contending: true,
+                        },
                     });
                 }
                 *word = Word {
@@ -296,10 +300,10 @@ impl Model {
                 }
                 state.owned[lane] = seen.slot;
                 let element = self.linearise(state, operation, at, s)?;
-                Next::Settle {
-                    at,
-                    j: seen.slot,
-                    element,
+                let j = seen.slot;
+                match ahead {
+                    Some(_) => Next::Advance { at, j, element },
+                    None => Next::Settle { at, j, element },
                 }
             }
             Next::Settle { at, j, element } => {
@@ -309,26 +313,23 @@ impl Model {
                     return Ok(now.next);
                 }
                 lane.spare = j;
-                Next::Advance { at, j, element }
+                match foresaw(at) {
+                    true => self.leave(state, process, j, element),
+                    false => Next::Advance { at, j, element },
+                }
             }
             Next::Advance { at, j, element } => {
                 state.hint(operation, at + 1);
-                let foresees = self.foresight != Foresight::None;
-                match operation {
-                    _ if foresees && now.foreseen[operation.side()].0 != at + 1 => {
-                        Next::Foresee { at, j, element }
-                    }
-                    Enqueue => self.finish(state, process),
-                    Dequeue => Next::Read { j, element },
+                match self.foresight {
+                    Foresight::None => self.leave(state, process, j, element),
+                    _ if foresaw(at) => Next::Settle { at, j, element },
+                    _ => Next::Foresee { at, j, element },
                 }
             }
             Next::Foresee { at, j, element } => {
                 let word = state.words[self.index(at + 1)];
                 state.processes[process].foreseen[operation.side()] = (at + 1, word);
-                match operation {
-                    Enqueue => self.finish(state, process),
-                    Dequeue => Next::Read { j, element },
-                }
+                self.leave(state, process, j, element)
             }
             Next::Read { j, element } => {
                 let read = state.payload[usize::from(j)];
