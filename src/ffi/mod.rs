@@ -28,7 +28,7 @@ pub use table::*;
 use crate::error::{Error, Result};
 use crate::segment::{Intent, guard};
 use crate::structures::Structure;
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_void};
 use core::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -40,6 +40,61 @@ fn boundary(body: impl FnOnce() -> Result<shmds_status>) -> shmds_status {
         Ok(Ok(status)) if guard::is_quiet() => status,
         ended => status::settle(ended),
     }
+}
+
+/// Runs what an exported function mostly does, without the way that errors take, which can cost
+/// more than the work; and the whole `body`, through the boundary, if that is `None`: nothing done.
+#[inline(always)]
+fn at_once(
+    mostly: impl FnOnce() -> Option<shmds_status>,
+    body: impl FnOnce() -> Result<shmds_status>,
+) -> shmds_status {
+    match catch_unwind(AssertUnwindSafe(mostly)) {
+        Ok(Some(status)) if guard::is_quiet() => status,
+        Ok(None) => slowly(body),
+        Ok(Some(status)) => status::settle(Ok(Ok(status))),
+        Err(panic) => status::settle(Err(panic)),
+    }
+}
+
+/// The body of a function that moves one element in or out, `element` being where it lies or goes:
+/// `mostly` does that as far as it goes without an error, and answers `None` if it did nothing;
+/// `fully` whatever there is. `refusal` is the answer when there is no room, or no element.
+///
+/// # Safety
+///
+/// `handle` is NULL or open, and `H` is the opaque type that stands for `S`.
+#[inline(always)]
+unsafe fn move_element<S, H>(
+    (handle, argument): (*const H, &'static str),
+    element: *mut c_void,
+    refusal: shmds_status,
+    mostly: impl FnOnce(&S, *mut u8) -> Option<bool>,
+    fully: impl FnOnce(&S, *mut u8) -> Result<bool>,
+) -> shmds_status {
+    let status = |done| if done { SHMDS_OK } else { refusal };
+    // SAFETY: as promised to us.
+    let structure = unsafe { structure::<S, H>(handle) };
+    at_once(
+        || {
+            let complete = structure.filter(|_| !element.is_null())?;
+            mostly(complete, element.cast()).map(status)
+        },
+        || {
+            let structure = structure.ok_or_else(|| null(argument))?;
+            if element.is_null() {
+                return Err(null("element"));
+            }
+            fully(structure, element.cast()).map(status)
+        },
+    )
+}
+
+/// [`boundary`], out of the way of what is done at once.
+#[cold]
+#[inline(never)]
+fn slowly(body: impl FnOnce() -> Result<shmds_status>) -> shmds_status {
+    boundary(body)
 }
 
 /// Runs the body of an exported function that returns a value, or `fallback`
@@ -73,8 +128,19 @@ unsafe fn object<'a, T>(pointer: *const T, argument: &str) -> Result<&'a T> {
 /// `pointer` is NULL, or valid for writing for the duration of the call.
 #[inline]
 unsafe fn output<'a, T>(pointer: *mut T, argument: &str) -> Result<&'a mut MaybeUninit<T>> {
+    // SAFETY: as promised to us.
+    unsafe { place(pointer) }.ok_or_else(|| null(argument))
+}
+
+/// The same, without an error to tell.
+///
+/// # Safety
+///
+/// As for [`output`].
+#[inline]
+unsafe fn place<'a, T>(pointer: *mut T) -> Option<&'a mut MaybeUninit<T>> {
     // SAFETY: NULL or valid, says the caller.
-    unsafe { pointer.cast::<MaybeUninit<T>>().as_mut() }.ok_or_else(|| null(argument))
+    unsafe { pointer.cast::<MaybeUninit<T>>().as_mut() }
 }
 
 /// The bytes of a C string.
@@ -201,6 +267,11 @@ mod tests {
         assert_eq!(boundary(|| panic!("on purpose")), SHMDS_E_INTERNAL);
         assert!(last_error().contains("internal"));
         assert_eq!(getter(7, || panic!("on purpose")), 7);
+        assert_eq!(
+            at_once(|| panic!("on purpose"), || Ok(SHMDS_OK)),
+            SHMDS_E_INTERNAL
+        );
+        assert_eq!(at_once(|| None, || panic!("on purpose")), SHMDS_E_INTERNAL);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Object pools in C.
 
 use super::{
-    boundary, getter, null, obtain, output, shmds_segment, shmds_status,
+    at_once, boundary, getter, null, obtain, output, place, shmds_segment, shmds_status,
     status::{SHMDS_EXHAUSTED, SHMDS_OK},
     structure,
 };
@@ -187,15 +187,26 @@ pub unsafe extern "C" fn shmds_object_pool_acquire(
     pool: *mut shmds_object_pool,
     handle: *mut u32,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        let (pool, handle) = unsafe { (open(pool)?, output(handle, "handle")?) };
-        let Some(index) = pool.acquire()? else {
-            return Ok(SHMDS_EXHAUSTED);
-        };
-        handle.write(index);
-        Ok(SHMDS_OK)
-    })
+    // SAFETY: as promised to us.
+    let places = unsafe { (structure::<ObjectPool, _>(pool), place(handle)) };
+    at_once(
+        || {
+            let (Some(pool), Some(handle)) = places else {
+                return None;
+            };
+            handle.write(pool.acquire_at_once()?);
+            Some(SHMDS_OK)
+        },
+        || {
+            // SAFETY: as promised to us.
+            let (pool, handle) = unsafe { (open(pool)?, output(handle, "handle")?) };
+            let Some(index) = pool.acquire()? else {
+                return Ok(SHMDS_EXHAUSTED);
+            };
+            handle.write(index);
+            Ok(SHMDS_OK)
+        },
+    )
 }
 
 /// Releases an object, whoever acquired it, in whatever process.
@@ -216,11 +227,16 @@ pub unsafe extern "C" fn shmds_object_pool_release(
     pool: *mut shmds_object_pool,
     handle: u32,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        unsafe { open(pool) }?.release(handle)?;
-        Ok(SHMDS_OK)
-    })
+    // SAFETY: as promised to us.
+    let there = unsafe { structure::<ObjectPool, _>(pool) };
+    at_once(
+        || there?.release_at_once(handle).then_some(SHMDS_OK),
+        || {
+            // SAFETY: as promised to us.
+            unsafe { open(pool) }?.release(handle)?;
+            Ok(SHMDS_OK)
+        },
+    )
 }
 
 /// Acquires a free object and stores a token for it in `*token`; `token->index` is its

@@ -1,7 +1,7 @@
 //! Queues in C.
 
 use super::{
-    Info, boundary, fill, getter, null, obtain, output, shmds_segment, shmds_status,
+    Info, boundary, fill, getter, move_element, null, obtain, output, shmds_segment, shmds_status,
     status::{SHMDS_EMPTY, SHMDS_FULL, SHMDS_OK, SHMDS_TIMEOUT},
     structure,
 };
@@ -159,16 +159,16 @@ pub unsafe extern "C" fn shmds_queue_enqueue(
     queue: *mut shmds_queue,
     element: *const c_void,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        let queue = unsafe { required(queue) }?;
-        if element.is_null() {
-            return Err(null("element"));
-        }
-        // SAFETY: as promised to us.
-        let done = unsafe { queue.enqueue(element.cast()) }?;
-        Ok(if done { SHMDS_OK } else { SHMDS_FULL })
-    })
+    // SAFETY: as promised to us, here and in both.
+    unsafe {
+        move_element::<Queue, _>(
+            (queue, "queue"),
+            element.cast_mut(),
+            SHMDS_FULL,
+            |queue, element| queue.enqueue_at_once(element),
+            |queue, element| queue.enqueue(element),
+        )
+    }
 }
 
 /// Takes the oldest element out and copies it to `element`, `elem_size` bytes.
@@ -186,16 +186,16 @@ pub unsafe extern "C" fn shmds_queue_dequeue(
     queue: *mut shmds_queue,
     element: *mut c_void,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        let queue = unsafe { required(queue) }?;
-        if element.is_null() {
-            return Err(null("element"));
-        }
-        // SAFETY: as promised to us.
-        let done = unsafe { queue.dequeue(element.cast()) }?;
-        Ok(if done { SHMDS_OK } else { SHMDS_EMPTY })
-    })
+    // SAFETY: as promised to us, here and in both.
+    unsafe {
+        move_element::<Queue, _>(
+            (queue, "queue"),
+            element,
+            SHMDS_EMPTY,
+            |queue, element| queue.dequeue_at_once(element),
+            |queue, element| queue.dequeue(element),
+        )
+    }
 }
 
 /// Appends copies of up to `count` elements that lie side by side at `elements`, in

@@ -1,7 +1,7 @@
 //! Ring buffers in C.
 
 use super::{
-    boundary, getter, null, obtain, output, shmds_segment, shmds_status,
+    boundary, getter, move_element, null, obtain, output, shmds_segment, shmds_status,
     status::{SHMDS_EMPTY, SHMDS_FULL, SHMDS_OK, SHMDS_TIMEOUT},
     structure,
 };
@@ -235,14 +235,16 @@ pub unsafe extern "C" fn shmds_ring_buffer_push(
     ring: *mut shmds_ring_buffer,
     element: *const c_void,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        let ring = unsafe { open(ring) }?;
-        let element = elements(element.cast_mut(), 1, "element")?;
-        // SAFETY: as promised to us.
-        let done = unsafe { ring.push(element) }?;
-        Ok(if done { SHMDS_OK } else { SHMDS_FULL })
-    })
+    // SAFETY: as promised to us, here and in both.
+    unsafe {
+        move_element::<RingBuffer, _>(
+            (ring, "ring"),
+            element.cast_mut(),
+            SHMDS_FULL,
+            |ring, element| ring.push_at_once(element),
+            |ring, element| ring.push(element),
+        )
+    }
 }
 
 /// Appends copies of as many of the `count` elements at `elements` as there is room for, the
@@ -354,14 +356,16 @@ pub unsafe extern "C" fn shmds_ring_buffer_pop(
     ring: *mut shmds_ring_buffer,
     element: *mut c_void,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        let ring = unsafe { open(ring) }?;
-        let element = elements(element, 1, "element")?;
-        // SAFETY: as promised to us.
-        let done = unsafe { ring.pop(element) }?;
-        Ok(if done { SHMDS_OK } else { SHMDS_EMPTY })
-    })
+    // SAFETY: as promised to us, here and in both.
+    unsafe {
+        move_element::<RingBuffer, _>(
+            (ring, "ring"),
+            element,
+            SHMDS_EMPTY,
+            |ring, element| ring.pop_at_once(element),
+            |ring, element| ring.pop(element),
+        )
+    }
 }
 
 /// Takes up to `count` of the oldest elements out, copies them to `elements` in order, and

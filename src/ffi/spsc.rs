@@ -1,7 +1,7 @@
 //! SPSC queues in C.
 
 use super::{
-    boundary, getter, null, obtain, output, shmds_segment, shmds_status,
+    boundary, getter, move_element, null, obtain, output, shmds_segment, shmds_status,
     status::{SHMDS_EMPTY, SHMDS_FULL, SHMDS_OK, SHMDS_TIMEOUT},
     structure,
 };
@@ -182,14 +182,16 @@ pub unsafe extern "C" fn shmds_spsc_queue_push(
     queue: *mut shmds_spsc_queue,
     element: *const c_void,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        let queue = unsafe { open(queue) }?;
-        let element = elements(element.cast_mut(), "element")?;
-        // SAFETY: as promised to us.
-        let done = unsafe { queue.push(element) }?;
-        Ok(if done { SHMDS_OK } else { SHMDS_FULL })
-    })
+    // SAFETY: as promised to us, here and in both.
+    unsafe {
+        move_element::<SpscQueue, _>(
+            (queue, "queue"),
+            element.cast_mut(),
+            SHMDS_FULL,
+            |queue, element| queue.push_at_once(element),
+            |queue, element| queue.push(element),
+        )
+    }
 }
 
 /// Takes the oldest element out and copies it to `element`, `elem_size` bytes, as the
@@ -214,14 +216,16 @@ pub unsafe extern "C" fn shmds_spsc_queue_pop(
     queue: *mut shmds_spsc_queue,
     element: *mut c_void,
 ) -> shmds_status {
-    boundary(|| {
-        // SAFETY: as promised to us.
-        let queue = unsafe { open(queue) }?;
-        let element = elements(element, "element")?;
-        // SAFETY: as promised to us.
-        let done = unsafe { queue.pop(element) }?;
-        Ok(if done { SHMDS_OK } else { SHMDS_EMPTY })
-    })
+    // SAFETY: as promised to us, here and in both.
+    unsafe {
+        move_element::<SpscQueue, _>(
+            (queue, "queue"),
+            element,
+            SHMDS_EMPTY,
+            |queue, element| queue.pop_at_once(element),
+            |queue, element| queue.pop(element),
+        )
+    }
 }
 
 /// Stores the address of the oldest element in `*element`, as the consumer: to be

@@ -215,10 +215,16 @@ impl Segment {
             .map_err(|error| Error::system(&self.name, "look for readers", &error))
     }
 
+    /// Our owner word, if this process has an attachment slot already.
+    #[inline]
+    pub fn known_me(&self) -> Option<Owner> {
+        self.members.me()
+    }
+
     /// Our owner word; takes an attachment slot first in a forked child.
     #[inline]
     pub fn me(&self) -> Result<Owner> {
-        match self.members.me() {
+        match self.known_me() {
             Some(me) => Ok(me),
             None => self.join(),
         }

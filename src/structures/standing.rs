@@ -55,10 +55,16 @@ impl Standing {
             || matches!(&self.mark, Some((word, destroyed)) if word.load(Relaxed) == *destroyed)
     }
 
+    /// Whether the handle can be used.
+    #[inline]
+    pub fn is_sound(&self) -> bool {
+        self.end.load(Relaxed) == 0 && !self.is_lost()
+    }
+
     /// An error if the handle can be used no longer.
     #[inline]
     pub fn check(&self, name: &CStr) -> Result<()> {
-        if self.end.load(Relaxed) == 0 && !self.is_lost() {
+        if self.is_sound() {
             return Ok(());
         }
         Err(self.refusal(name))

@@ -76,6 +76,16 @@ impl ObjectPool {
         Ok(unsafe { self.segment.as_ref() })
     }
 
+    /// The segment, if it still is attached, and the pool there.
+    #[inline]
+    fn sound_segment(&self) -> Option<&Segment> {
+        if !self.standing.is_sound() {
+            return None;
+        }
+        // SAFETY: the segment outlives its open handles.
+        Some(unsafe { self.segment.as_ref() })
+    }
+
     /// The objects, if they still are mapped.
     fn open_objects(&self) -> Result<&Objects> {
         self.segment()?;
@@ -125,6 +135,14 @@ impl ObjectPool {
         Ok(acquired.or_else(|| self.acquire_other(recent, claim)))
     }
 
+    /// `acquire`, as far as it goes without an error, and without a search: `None` if nothing was
+    /// done.
+    #[inline(always)]
+    pub fn acquire_at_once(&self) -> Option<u32> {
+        let me = self.sound_segment()?.known_me()?;
+        self.recent().acquire_top(&self.objects, Word::claim(me))
+    }
+
     /// Acquires an object that the thread knows nothing of.
     fn acquire_other(&self, recent: &Recent, claim: u64) -> Option<u32> {
         let start = match recent.found_at.load(Relaxed) {
@@ -157,6 +175,16 @@ impl ObjectPool {
             .map_err(|refusal| self.refused(index, refusal))
     }
 
+    /// `release`, as far as it goes without an error: false if nothing was done.
+    #[inline(always)]
+    pub fn release_at_once(&self, index: u32) -> bool {
+        let writable = self
+            .sound_segment()
+            .filter(|segment| !segment.is_read_only());
+        let sound = writable.is_some() && u64::from(index) < self.capacity();
+        sound && self.try_release(index, None).is_ok()
+    }
+
     /// Frees an object in the life that the token names, and in no other.
     pub fn release_token(&self, token: Token) -> Result<()> {
         self.release_one(token.index, Some(token.generation))?
@@ -171,14 +199,24 @@ impl ObjectPool {
     ) -> Result<core::result::Result<(), Refusal>> {
         let objects = self.writable()?;
         self.check_index(index)?;
-        let released = objects.release(index, generation);
-        if let Ok(word) = released {
-            objects.mark(index);
-            self.recent().released(objects, index, word);
-        } else {
+        let released = self.try_release(index, generation);
+        if released.is_err() {
             objects.count_refusal();
         }
-        Ok(released.map(|_| ()))
+        Ok(released)
+    }
+
+    /// Frees an object, if that is to be had, and remembers it.
+    #[inline]
+    fn try_release(
+        &self,
+        index: u32,
+        generation: Option<u32>,
+    ) -> core::result::Result<(), Refusal> {
+        let word = self.objects.release(index, generation)?;
+        self.objects.mark(index);
+        self.recent().released(&self.objects, index, word);
+        Ok(())
     }
 
     #[inline]

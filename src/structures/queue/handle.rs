@@ -118,6 +118,49 @@ impl Queue {
         self.count(lane.lane, self.space(), outcome)
     }
 
+    /// `enqueue`, as far as it goes without an error: `None` if nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Queue::enqueue`].
+    #[inline(always)]
+    pub unsafe fn enqueue_at_once(&self, element: *const u8) -> Option<bool> {
+        let lane = self.own_lane()?;
+        // SAFETY: as in `enqueue`.
+        let outcome = unsafe { self.ring.enqueue(lane.lane, element) };
+        self.settle_at_once(lane.lane, self.items(), outcome)
+    }
+
+    /// `dequeue`, as far as it goes without an error: `None` if nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Queue::dequeue`].
+    #[inline(always)]
+    pub unsafe fn dequeue_at_once(&self, element: *mut u8) -> Option<bool> {
+        let lane = self.own_lane()?;
+        // SAFETY: as in `enqueue`.
+        let outcome = unsafe { self.ring.dequeue(lane.lane, element) };
+        self.settle_at_once(lane.lane, self.space(), outcome)
+    }
+
+    /// `count`, but for damage.
+    #[inline(always)]
+    fn settle_at_once(
+        &self,
+        lane: usize,
+        sleepers: &WaitWord,
+        outcome: RingResult,
+    ) -> Option<bool> {
+        let outcome = outcome.ok()?;
+        if outcome == Outcome::Done {
+            sleepers.wake();
+            return Some(true);
+        }
+        self.ring.count_refusal(lane);
+        Some(false)
+    }
+
     /// What came of an operation; wakes who sleeps until one like it succeeds.
     #[inline]
     fn settle(&self, sleepers: &WaitWord, outcome: RingResult) -> Result<bool> {
@@ -388,11 +431,18 @@ impl Queue {
     /// See [`Lanes::enter`].
     #[inline]
     fn enter_until(&self, limit: Option<Deadline>) -> Result<LaneGuard<'_>> {
-        match self.lanes.own_lane(&self.view.key) {
-            // Remembered: so the handle is open, and what is left to ask is the table.
-            Some(guard) if !self.standing.is_lost() => Ok(guard),
-            _ => self.enter_slowly(limit),
+        match self.own_lane() {
+            Some(guard) => Ok(guard),
+            None => self.enter_slowly(limit),
         }
+    }
+
+    /// The lane that this thread remembers, if the queue is there.
+    #[inline]
+    fn own_lane(&self) -> Option<LaneGuard<'_>> {
+        // Remembered: so the handle is open, and what is left to ask is the table.
+        let lane = self.lanes.own_lane(&self.view.key)?;
+        (!self.standing.is_lost()).then_some(lane)
     }
 
     #[cold]

@@ -124,12 +124,18 @@ impl RingBuffer {
     /// The role's side, once this process may act on it.
     #[inline]
     fn enter(&self, role: Role) -> Result<&RingSide> {
+        if self.allowed(role).is_none() {
+            self.take(role, self.view.side(role))?;
+        }
+        Ok(self.view.side(role))
+    }
+
+    /// The role's side, if this process may act on it, and the ring is there.
+    #[inline]
+    fn allowed(&self, role: Role) -> Option<&RingSide> {
         let side = self.view.side(role);
         // Allowed: so the handle is open, and what is left to ask is the table.
-        if !side.is_allowed(fork::epoch()) || self.standing.is_lost() {
-            self.take(role, side)?;
-        }
-        Ok(side)
+        (side.is_allowed(fork::epoch()) && !self.standing.is_lost()).then_some(side)
     }
 
     /// Takes a role that nobody has, or whose holder is dead.
@@ -199,6 +205,32 @@ impl RingBuffer {
     pub unsafe fn push(&self, element: *const u8) -> Result<bool> {
         // SAFETY: as promised to us.
         Ok(unsafe { self.push_bulk(element, 1) }? == 1)
+    }
+
+    /// `push`, as far as it goes without an error: `None` if nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RingBuffer::push`].
+    #[inline(always)]
+    pub unsafe fn push_at_once(&self, element: *const u8) -> Option<bool> {
+        let side = self.allowed(Role::Producer)?;
+        // SAFETY: as promised to us.
+        let pushed = unsafe { self.ring.push(side, element, 1) };
+        pushed.ok().map(|count| count == 1)
+    }
+
+    /// `pop`, as far as it goes without an error: `None` if nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RingBuffer::pop`].
+    #[inline(always)]
+    pub unsafe fn pop_at_once(&self, element: *mut u8) -> Option<bool> {
+        let side = self.allowed(Role::Consumer)?;
+        // SAFETY: as promised to us.
+        let popped = unsafe { self.ring.pop(side, element, 1) };
+        popped.ok().map(|count| count == 1)
     }
 
     /// Appends copies of elements, over the oldest ones where there is no room.

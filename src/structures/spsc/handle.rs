@@ -108,12 +108,18 @@ impl SpscQueue {
     /// The role's side, once the role is ours.
     #[inline]
     fn enter(&self, role: Role) -> Result<&SpscSide> {
+        if self.held(role).is_none() {
+            self.take(role, self.side(role))?;
+        }
+        Ok(self.side(role))
+    }
+
+    /// The role's side, if the role is ours, and the queue is there.
+    #[inline]
+    fn held(&self, role: Role) -> Option<&SpscSide> {
         let side = self.side(role);
         // Held: so the handle is open, and what is left to ask is the table.
-        if !self.holds(side) || self.standing.is_lost() {
-            self.take(role, side)?;
-        }
-        Ok(side)
+        (self.holds(side) && !self.standing.is_lost()).then_some(side)
     }
 
     /// Takes a role that nobody has, or whose holder is dead.
@@ -223,8 +229,10 @@ impl SpscQueue {
     /// As for [`SpscQueue::push_bulk`], for one element.
     #[inline]
     pub unsafe fn push(&self, element: *const u8) -> Result<bool> {
-        // SAFETY: as promised to us.
-        Ok(unsafe { self.push_bulk(element, 1) }? == 1)
+        let side = self.enter(Role::Producer)?;
+        // SAFETY: we hold the role, and the caller vouches for the rest.
+        let pushed = unsafe { self.ring.push_one(side, element) };
+        pushed.map_err(|corrupt| self.damaged(corrupt))
     }
 
     /// Takes the oldest element; false when the queue is empty.
@@ -234,8 +242,34 @@ impl SpscQueue {
     /// As for [`SpscQueue::pop_bulk`], for one element.
     #[inline]
     pub unsafe fn pop(&self, element: *mut u8) -> Result<bool> {
-        // SAFETY: as promised to us.
-        Ok(unsafe { self.pop_bulk(element, 1) }? == 1)
+        let side = self.enter(Role::Consumer)?;
+        // SAFETY: we hold the role, and the caller vouches for the rest.
+        let popped = unsafe { self.ring.pop_one(side, element) };
+        popped.map_err(|corrupt| self.damaged(corrupt))
+    }
+
+    /// `push`, as far as it goes without an error: `None` if nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SpscQueue::push`].
+    #[inline(always)]
+    pub unsafe fn push_at_once(&self, element: *const u8) -> Option<bool> {
+        let side = self.held(Role::Producer)?;
+        // SAFETY: we hold the role, and the caller vouches for the rest.
+        unsafe { self.ring.push_one(side, element) }.ok()
+    }
+
+    /// `pop`, as far as it goes without an error: `None` if nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SpscQueue::pop`].
+    #[inline(always)]
+    pub unsafe fn pop_at_once(&self, element: *mut u8) -> Option<bool> {
+        let side = self.held(Role::Consumer)?;
+        // SAFETY: as in `push_at_once`.
+        unsafe { self.ring.pop_one(side, element) }.ok()
     }
 
     /// Address of the oldest element, if there is one.

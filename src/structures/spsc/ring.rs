@@ -93,29 +93,44 @@ impl Ring {
         Ok(())
     }
 
+    /// Where this side is, and the index there, if it can move an element for all it knows, and
+    /// that is not the last one of its lap: without a look at the other's line.
+    #[inline]
+    fn known(&self, side: &SpscSide) -> Option<(u64, u64)> {
+        let at = side.at.load(Relaxed);
+        let index = at.wrapping_sub(side.lap.load(Relaxed));
+        (index < side.ready.load(Relaxed)).then_some((at, index))
+    }
+
     /// Where this side is, and how many elements it can move, as far as `wanted`. For a
     /// single one it does not look at the other's line while it need not.
     #[inline]
     fn ready<const SIDE: bool>(&self, side: &SpscSide, wanted: u64) -> Result<(u64, u64), Corrupt> {
-        let at = side.at.load(Relaxed);
-        if wanted == 1 && at.wrapping_sub(side.lap.load(Relaxed)) < side.ready.load(Relaxed) {
+        if let (1, Some((at, _))) = (wanted, self.known(side)) {
             return Ok((at, 1));
         }
+        let at = side.at.load(Relaxed);
         let mut ready = self.look::<SIDE>(side, at)?;
-        if ready < patience::WORDS && self.catch_up::<SIDE>(side, at, ready) {
+        let near = ready == 0 || ready < patience::WORDS && self.is_streaming(side);
+        if near && self.catch_up::<SIDE>(side, at, ready) {
             ready = self.look::<SIDE>(side, at)?;
         }
         Ok((at, ready.min(wanted)))
     }
 
-    /// For a side that has caught up, or nearly: maybe a head start for the other one (see
-    /// [`patience`]). Whether it should look again.
+    /// Whether head starts pay for this side.
+    #[inline]
+    fn is_streaming(&self, side: &SpscSide) -> bool {
+        side.look_limit.load(Relaxed) != self.plan.capacity - 1
+    }
+
+    /// For a side that has caught up, or in a stream nearly: maybe a head start for the other
+    /// one (see [`patience`]). Whether it should look again.
     #[cold]
     #[inline(never)]
     fn catch_up<const SIDE: bool>(&self, side: &SpscSide, at: u64, ready: u64) -> bool {
         let capacity = self.plan.capacity;
-        let is_streaming = side.look_limit.load(Relaxed) != capacity - 1;
-        if capacity < patience::LEAST_CAPACITY || ready > 0 && !is_streaming {
+        if capacity < patience::LEAST_CAPACITY {
             return false;
         }
         let waited = patience::wait_at(&side.patience, at, |words| {
@@ -185,8 +200,13 @@ impl Ring {
     /// the other: the linearisation point of every operation.
     #[inline]
     fn advance<const SIDE: bool>(&self, side: &SpscSide, at: u64, count: u64) {
+        self.go_on_at::<SIDE>(side, self.further(at, count));
+    }
+
+    /// The same, with the next position known.
+    #[inline]
+    fn go_on_at<const SIDE: bool>(&self, side: &SpscSide, next: u64) {
         let (own, _) = self.ends::<SIDE>();
-        let next = self.further(at, count);
         side.at.store(next, Relaxed);
         // Release: the slots are filled, or read, before the other side sees the position.
         own.position.store(next, Release);
@@ -210,6 +230,65 @@ impl Ring {
             (count - row) * elem_size,
         );
         (row > 0).then_some(parts)
+    }
+
+    /// Appends a copy of a single element; false when there is no room.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Ring::push`].
+    #[inline]
+    pub unsafe fn push_one(&self, side: &SpscSide, source: *const u8) -> Result<bool, Corrupt> {
+        let elem_size = self.plan.elem_size;
+        // SAFETY: as in `push`.
+        let copy = |offset| unsafe { self.slots.write(offset, source, elem_size) };
+        match self.move_one::<PRODUCER>(side, Fault::EarlyTail, copy)? {
+            Some(pushed) => Ok(pushed),
+            // SAFETY: as promised to us.
+            None => Ok(unsafe { self.push(side, source, 1) }? == 1),
+        }
+    }
+
+    /// Takes the oldest element; false when there is none.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Ring::pop`].
+    #[inline]
+    pub unsafe fn pop_one(&self, side: &SpscSide, target: *mut u8) -> Result<bool, Corrupt> {
+        let elem_size = self.plan.elem_size;
+        // SAFETY: as in `pop`.
+        let copy = |offset| unsafe { self.slots.read(offset, target, elem_size) };
+        match self.move_one::<CONSUMER>(side, Fault::EarlyHead, copy)? {
+            Some(popped) => Ok(popped),
+            // SAFETY: as promised to us.
+            None => Ok(unsafe { self.pop(side, target, 1) }? == 1),
+        }
+    }
+
+    /// Moves a single element by `copy`, which takes the offset of its slot; false when this side
+    /// has to stop. `None`, and nothing done: it is the last one of a lap, or the fault is planted,
+    /// which only the way for many has.
+    #[inline]
+    fn move_one<const SIDE: bool>(
+        &self,
+        side: &SpscSide,
+        fault: Fault,
+        copy: impl FnOnce(u64) -> bool,
+    ) -> Result<Option<bool>, Corrupt> {
+        let known = match self.known(side) {
+            None if self.ready::<SIDE>(side, 1)?.1 == 0 => return Ok(Some(false)),
+            None => self.known(side),
+            known => known,
+        };
+        let Some((at, index)) = known.filter(|_| !fault.is_planted()) else {
+            return Ok(None);
+        };
+        if !copy(index * self.plan.elem_size) {
+            return Err(Corrupt::Geometry);
+        }
+        self.go_on_at::<SIDE>(side, at + 1);
+        Ok(Some(true))
     }
 
     /// Appends copies of up to `count` elements; how many there was room for. All of
