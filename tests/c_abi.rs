@@ -4,7 +4,7 @@
 //! `SHMDS_LIBRARY_DIR` names.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::{env, fs};
 
 #[test]
@@ -104,10 +104,14 @@ fn build(compiler: &cc::Build, source: &Path, library: &Path, program: &Path) {
 
 /// What a failing program said.
 fn run(program: &Path, folder: &Path) -> Option<String> {
-    let output = Command::new(program)
+    let started = Command::new(program)
         .env("LD_LIBRARY_PATH", folder)
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .and_then(|child| Ok((child.id(), child.wait_with_output()?)));
+    let (pid, output) = started.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    unlink_names_of(pid);
     (!output.status.success()).then(|| {
         format!(
             "{} ended with {}:\n{}",
@@ -116,6 +120,15 @@ fn run(program: &Path, folder: &Path) -> Option<String> {
             text(&output)
         )
     })
+}
+
+/// What a program that was killed could not unlink itself (see `check_name` in check.h).
+fn unlink_names_of(pid: u32) {
+    let names = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    let prefix = format!("shmds-c-{pid}-");
+    names
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .for_each(|entry| drop(fs::remove_file(entry.path())));
 }
 
 fn text(output: &Output) -> String {

@@ -221,16 +221,24 @@ fn check_each(images: &[Image], least: usize, check: impl Fn(&Name, &str)) {
         images.len()
     );
     for image in images {
-        let name = restore(image);
         let context = format!("killed after {} instructions", image.at_step);
-        let start = Instant::now();
-        check(&name, &context);
-        assert!(
-            start.elapsed() < Duration::from_secs(1),
-            "{context}: {:?}",
+        let time_of_check = || {
+            let name = restore(image);
+            let start = Instant::now();
+            check(&name, &context);
             start.elapsed()
-        );
+        };
+        // Nobody waits for the dead. Whoever had no processor for a second has another try.
+        let times: Vec<_> = (0..3)
+            .map(|_| time_of_check())
+            .take_while(is_long)
+            .collect();
+        assert!(times.len() < 3, "{context}: {times:?}");
     }
+}
+
+fn is_long(time: &Duration) -> bool {
+    *time >= Duration::from_secs(1)
 }
 
 /// A segment with something in it already, and images of what `work` does there
