@@ -201,6 +201,40 @@ static void there_is_no_foresight_where_others_operate(void) {
   OK(shmds_unlink(name));
 }
 
+/* Else each look at an empty queue, or a full one, would take the line away from whoever is to
+ * write it. */
+static void what_was_foreseen_in_vain_is_not_tried_again(void) {
+  const char* name = check_name("again");
+  const shmds_queue_foresight* foreseen = shmds_queue_thread_memory.often.foreseen;
+  shmds_segment* segment = check_create_sized(name, 1 << 16);
+  shmds_queue* queue = NULL;
+  uint64_t value = 0, in = 0, out = 0;
+  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 1000, &queue));
+  while (in < 40) {
+    operate(queue, 0, 0, &in);
+  }
+  while (out < 39) {
+    operate(queue, 1, 0, &out);
+  }
+  CHECK(foreseen[1].end > foreseen[1].at);
+  operate(queue, 1, 1, &out);
+  CHECK(get(queue, &value, 0) == SHMDS_EMPTY && foreseen[1].end == 0);
+  CHECK(get(queue, &value, 0) == SHMDS_EMPTY && foreseen[1].end == 0);
+  while (in < out + 999) {
+    operate(queue, 0, 0, &in);
+  }
+  CHECK(foreseen[0].end > foreseen[0].at);
+  operate(queue, 0, 1, &in);
+  CHECK(put(queue, in, 0) == SHMDS_FULL && foreseen[0].end == 0);
+  CHECK(put(queue, in, 0) == SHMDS_FULL && foreseen[0].end == 0);
+  while (out < in) {
+    operate(queue, 1, 0, &out);
+  }
+  CHECK(foreseen[1].end > foreseen[1].at);
+  OK(shmds_segment_close(segment));
+  OK(shmds_unlink(name));
+}
+
 /* A thread of its own: it uses no queue but this one, and has not been at its later positions. */
 static void* foresee_in_vain(void* argument) {
   shmds_queue* queue = (shmds_queue*)argument;
@@ -586,6 +620,7 @@ int main(void) {
   RUN(processes_that_mix_them_pass_every_element_once);
   RUN(what_was_foreseen_is_not_taken_for_true);
   RUN(there_is_no_foresight_where_others_operate);
+  RUN(what_was_foreseen_in_vain_is_not_tried_again);
   RUN(a_word_that_was_foreseen_in_vain_is_not_exchanged_elsewhere);
   RUN(what_was_foreseen_of_one_queue_is_not_said_of_another);
   RUN(threads_that_come_and_go_use_each_others_lanes);

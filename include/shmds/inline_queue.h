@@ -21,7 +21,7 @@ typedef struct shmds_queue_foresight {
    * look at. */
   uint64_t word;
   /** The last position of the lap. The step from there to the next lap is made out of line. 0 where
-   * others operate on the side as well: so is everything else then. */
+   * others operate on the side as well, as far as known: so is everything else then. */
   uint64_t end;
   /** The address of a position's word, less its size times the position. */
   uintptr_t words;
@@ -113,8 +113,8 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
  * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
  *
  * What the thread saw in its last operation is mostly still there, so neither the word is looked at
- * again nor the hint: the processor would wait for them. The position is the one behind that of the
- * thread's last operation, so all before it are passed; and since a word never comes back, the
+ * again nor the hint: the processor would wait for them. The position is behind one that was passed
+ * by this very memory, so all before it are passed; and since a word never comes back, the
  * compare-and-swap succeeds only if nobody has passed this one. Where others operate on the same
  * side, it would mostly be in vain; so whoever finds that they do has no foresight until it has
  * been alone there from one operation to the next.
@@ -147,6 +147,9 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(cell, &expected, desired, false, __ATOMIC_SEQ_CST,
                                                   __ATOMIC_SEQ_CST))) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    /* Once: from now on this looks first. */
+    own->word = expected;
+    own->end = 0;
     return UINT64_MAX;
   }
   shmds_queue_pass_on_inline(memo, hint, side, at, next, desired);

@@ -1,6 +1,6 @@
 //! The C ABI: checks arguments, calls the core, turns results into statuses.
 //!
-//! Every function passes through [`boundary`] or [`getter`]: no panic ever
+//! Every function passes through [`boundary`], [`at_once`] or [`getter`]: no panic ever
 //! reaches C. The doc comments here are the documentation in `shmds.h`.
 
 #![allow(non_camel_case_types)]

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::segment::Intent;
 use crate::structures::placed::{PLACES, STRIDE};
 use crate::structures::pool::{INVALID, ObjectPool, Params, PoolPass, PoolView, Token};
+use core::cell::Cell;
 use core::ffi::{c_char, c_void};
 
 /// An open pool of objects of equal size: any process acquires one and gets its handle,
@@ -229,12 +230,19 @@ pub unsafe extern "C" fn shmds_object_pool_release(
 ) -> shmds_status {
     // SAFETY: as promised to us.
     let there = unsafe { structure::<ObjectPool, _>(pool) };
+    let refusal = Cell::new(None);
     at_once(
-        || there?.release_at_once(handle).then_some(SHMDS_OK),
         || {
-            // SAFETY: as promised to us.
-            unsafe { open(pool) }?.release(handle)?;
-            Ok(SHMDS_OK)
+            let released = there?.release_at_once(handle)?;
+            refusal.set(released.err());
+            released.ok().map(|()| SHMDS_OK)
+        },
+        || {
+            let pool = there.ok_or_else(|| null("pool"))?;
+            match refusal.get() {
+                Some(refusal) => Err(pool.refused(handle, refusal)),
+                None => pool.release(handle).map(|()| SHMDS_OK),
+            }
         },
     )
 }

@@ -95,14 +95,16 @@ enum Fault {
     SpareNotReadAgain,
 }
 
-/// What processes remember of the words that they saw behind their last positions.
+/// What processes remember of the words that they saw behind their positions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Foresight {
     None,
     /// What the side itself saw, while operations on the other side go by another way,
     OfOneSide,
-    /// or with what the other side put there.
+    /// or with what the other side put there,
     OfBothSides,
+    /// or no more than the first time, as a memory does while operations go by another one.
+    Old,
 }
 
 /// What is explored.
@@ -381,6 +383,7 @@ fn holds(sound: Model) {
         Foresight::None,
         Foresight::OfOneSide,
         Foresight::OfBothSides,
+        Foresight::Old,
     ] {
         let start = std::time::Instant::now();
         let states = Model { foresight, ..sound }.explore();

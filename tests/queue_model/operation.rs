@@ -273,12 +273,15 @@ impl Model {
             Next::Exchange { at, seen, ahead } => {
                 let word = &mut state.words[self.index(at)];
                 if *word != seen {
-                    return Ok(match ahead {
-                        Some(_) => Next::Restore,
-                        None => Next::Look {
-                            at,
-                            contending: true,
-                        },
+                    let foreseen = &mut state.processes[process].foreseen[operation.side()];
+                    if *foreseen == (at, seen) {
+                        // In vain once: what is there now is nothing to exchange.
+                        foreseen.1 = *word;
+                        return Ok(Next::Restore);
+                    }
+                    return Ok(Next::Look {
+                        at,
+                        contending: true,
                     });
                 }
                 *word = Word {
@@ -323,6 +326,9 @@ impl Model {
                 match self.foresight {
                     Foresight::None => self.leave(state, process, j, element),
                     _ if foresaw(at) => Next::Settle { at, j, element },
+                    Foresight::Old if now.foreseen[operation.side()].0 != NOWHERE => {
+                        self.leave(state, process, j, element)
+                    }
                     _ => Next::Foresee { at, j, element },
                 }
             }

@@ -140,7 +140,7 @@ impl ObjectPool {
     #[inline(always)]
     pub fn acquire_at_once(&self) -> Option<u32> {
         let me = self.sound_segment()?.known_me()?;
-        self.recent().acquire_top(&self.objects, Word::claim(me))
+        self.recent().acquire(&self.objects, Word::claim(me))
     }
 
     /// Acquires an object that the thread knows nothing of.
@@ -175,14 +175,13 @@ impl ObjectPool {
             .map_err(|refusal| self.refused(index, refusal))
     }
 
-    /// `release`, as far as it goes without an error: false if nothing was done.
+    /// `release`, as far as it goes without an error: `None` if nothing was tried. A refusal is
+    /// counted, and for [`ObjectPool::refused`] to tell: by the time of another try somebody may
+    /// have acquired the object.
     #[inline(always)]
-    pub fn release_at_once(&self, index: u32) -> bool {
-        let writable = self
-            .sound_segment()
-            .filter(|segment| !segment.is_read_only());
-        let sound = writable.is_some() && u64::from(index) < self.capacity();
-        sound && self.try_release(index, None).is_ok()
+    pub fn release_at_once(&self, index: u32) -> Option<core::result::Result<(), Refusal>> {
+        let writable = !self.sound_segment()?.is_read_only();
+        (writable && u64::from(index) < self.capacity()).then(|| self.try_release(index, None))
     }
 
     /// Frees an object in the life that the token names, and in no other.
@@ -197,25 +196,23 @@ impl ObjectPool {
         index: u32,
         generation: Option<u32>,
     ) -> Result<core::result::Result<(), Refusal>> {
-        let objects = self.writable()?;
+        self.writable()?;
         self.check_index(index)?;
-        let released = self.try_release(index, generation);
-        if released.is_err() {
-            objects.count_refusal();
-        }
-        Ok(released)
+        Ok(self.try_release(index, generation))
     }
 
-    /// Frees an object, if that is to be had, and remembers it.
+    /// Frees an object and remembers it, or counts a refusal.
     #[inline]
     fn try_release(
         &self,
         index: u32,
         generation: Option<u32>,
     ) -> core::result::Result<(), Refusal> {
-        let word = self.objects.release(index, generation)?;
-        self.objects.mark(index);
-        self.recent().released(&self.objects, index, word);
+        let objects = &self.objects;
+        let released = objects.release(index, generation);
+        let word = released.inspect_err(|_| objects.count_refusal())?;
+        objects.mark(index);
+        self.recent().released(objects, index, word);
         Ok(())
     }
 
@@ -233,7 +230,7 @@ impl ObjectPool {
 
     /// Why nothing was done to an object.
     #[cold]
-    fn refused(&self, index: u32, refusal: Refusal) -> Error {
+    pub fn refused(&self, index: u32, refusal: Refusal) -> Error {
         let name = self.text();
         let rule = match refusal {
             Refusal::Free => "expected an object that is acquired; this one is free",

@@ -74,32 +74,27 @@ impl Recent {
         self.live.store(if live { top } else { !top }, Relaxed);
     }
 
-    /// Acquires what was released last, if it still is free; or what was before that, if it is.
-    #[inline]
-    pub fn acquire(&self, objects: &Objects, claim: u64) -> Option<u32> {
-        self.acquire_top(objects, claim)
-            .or_else(|| self.acquire_below(objects, claim))
-    }
-
     /// Acquires what was released last, if it still is free.
     #[inline]
-    pub fn acquire_top(&self, objects: &Objects, claim: u64) -> Option<u32> {
+    pub fn acquire(&self, objects: &Objects, claim: u64) -> Option<u32> {
         let top = self.top.load(Relaxed);
-        if self.live.load(Relaxed) == top {
+        let index = top as u32;
+        if self.live.load(Relaxed) != top {
+            // As a release leaves it: the generation, and nothing else.
+            let free = Word(top).with(0);
+            if objects.acquire_known(index, free, claim).is_some() {
+                return Some(index);
+            }
+        }
+        if index == INVALID {
             return None;
         }
-        // As a release leaves it: the generation, and nothing else.
-        let free = Word(top).with(0);
-        let acquired = objects.acquire_known(top as u32, free, claim)?;
-        Some(acquired.index)
+        self.acquire_below(index, objects, claim)
     }
 
     /// The same, for what the chain has below its top.
-    fn acquire_below(&self, objects: &Objects, claim: u64) -> Option<u32> {
-        let mut at = self.top.load(Relaxed) as u32;
-        if at == INVALID {
-            return None;
-        }
+    fn acquire_below(&self, top: u32, objects: &Objects, claim: u64) -> Option<u32> {
+        let mut at = top;
         for _ in 0..MOST_STEPS {
             at = match link(objects, at) {
                 Some(link) => link.load(Relaxed),
