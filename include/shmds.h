@@ -50,6 +50,38 @@
 #define SHMDS_QUEUE_STRIDE 64
 
 /**
+ * For `shmds_inline.h`: words that others have to come further for a head start to have paid
+ * (see docs/performance.md).
+ */
+#define SHMDS_HEAD_START_WORDS 32
+
+/**
+ * For `shmds_inline.h`: words that they have to come further for a second moment to be worth it.
+ */
+#define SHMDS_HEAD_START_FEW_WORDS 8
+
+/**
+ * For `shmds_inline.h`: words that they have to come further for a second moment not to be needed.
+ */
+#define SHMDS_HEAD_START_MANY_WORDS 64
+
+/**
+ * For `shmds_inline.h`: the smallest capacity where others can come so far before they have to
+ * wait themselves.
+ */
+#define SHMDS_HEAD_START_LEAST_CAPACITY 64
+
+/**
+ * For `shmds_inline.h`: a moment, by the processor's time stamp counter: 0.8 us at 2.6 GHz.
+ */
+#define SHMDS_MOMENT_TICKS 2048
+
+/**
+ * For `shmds_inline.h`: a moment in pauses, where there is no such counter.
+ */
+#define SHMDS_MOMENT_PAUSES 64
+
+/**
  * A timeout that never passes.
  */
 #define SHMDS_WAIT_FOREVER UINT64_MAX

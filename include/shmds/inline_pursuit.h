@@ -19,16 +19,6 @@
 /* Operations right behind others before the first head start, and how often that doubles. */
 #define SHMDS_PURSUIT_OPERATIONS 32U
 #define SHMDS_PURSUIT_DOUBLINGS 7U
-/* Words that others have to come further: for a head start to have paid, for a second moment to be
- * worth it, and for it not to be needed. */
-#define SHMDS_HEAD_START_WORDS UINT64_C(32)
-#define SHMDS_HEAD_START_FEW_WORDS UINT64_C(8)
-#define SHMDS_HEAD_START_MANY_WORDS UINT64_C(64)
-/* The smallest capacity where others can come so far before they have to wait themselves. */
-#define SHMDS_HEAD_START_LEAST_CAPACITY UINT64_C(64)
-/* A moment, by the processor's time stamp counter: 0.8 us at 2.6 GHz; without one, in pauses. */
-#define SHMDS_MOMENT_TICKS 2048
-#define SHMDS_MOMENT_PAUSES 64
 /** @endcond */
 
 /** Whether a thread is always right behind others, on a side of a queue: a guide for speed alone.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::segment::Intent;
+use crate::structures::patience;
 use crate::structures::placed::{PLACES, STRIDE};
 use crate::structures::queue::{Params, Pass, Pinned, Queue, QueueView};
 use crate::structures::wait::Deadline;
@@ -37,6 +38,30 @@ pub const SHMDS_QUEUE_PLACES: usize = 16;
 pub const SHMDS_QUEUE_STRIDE: usize = 64;
 
 const _: () = assert!(SHMDS_QUEUE_PLACES == PLACES && SHMDS_QUEUE_STRIDE == STRIDE);
+
+/// For `shmds_inline.h`: words that others have to come further for a head start to have paid
+/// (see docs/performance.md).
+pub const SHMDS_HEAD_START_WORDS: u64 = 32;
+/// For `shmds_inline.h`: words that they have to come further for a second moment to be worth it.
+pub const SHMDS_HEAD_START_FEW_WORDS: u64 = 8;
+/// For `shmds_inline.h`: words that they have to come further for a second moment not to be needed.
+pub const SHMDS_HEAD_START_MANY_WORDS: u64 = 64;
+/// For `shmds_inline.h`: the smallest capacity where others can come so far before they have to
+/// wait themselves.
+pub const SHMDS_HEAD_START_LEAST_CAPACITY: u64 = 64;
+/// For `shmds_inline.h`: a moment, by the processor's time stamp counter: 0.8 us at 2.6 GHz.
+pub const SHMDS_MOMENT_TICKS: u64 = 2048;
+/// For `shmds_inline.h`: a moment in pauses, where there is no such counter.
+pub const SHMDS_MOMENT_PAUSES: u64 = 64;
+
+const _: () = assert!(
+    SHMDS_HEAD_START_WORDS == patience::WORDS
+        && SHMDS_HEAD_START_FEW_WORDS == patience::FEW_WORDS
+        && SHMDS_HEAD_START_MANY_WORDS == patience::MANY_WORDS
+        && SHMDS_HEAD_START_LEAST_CAPACITY == patience::LEAST_CAPACITY
+        && SHMDS_MOMENT_TICKS == patience::MOMENT_TICKS
+        && SHMDS_MOMENT_PAUSES == patience::MOMENT_PAUSES
+);
 
 fn params(elem_size: usize, elem_align: usize, capacity: usize) -> Params {
     Params {

@@ -6,7 +6,7 @@
 
 pub mod array;
 pub mod atomic;
-mod patience;
+pub mod patience;
 pub mod placed;
 pub mod pool;
 pub mod queue;

@@ -13,26 +13,24 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A moment, by the processor's time stamp counter: 0.8 microseconds at 2.6 GHz.
-#[cfg(target_arch = "x86_64")]
-const MOMENT: u64 = 2048;
-/// A moment, in pauses.
-#[cfg(not(target_arch = "x86_64"))]
-const MOMENT: u64 = 64;
+pub const MOMENT_TICKS: u64 = 2048;
+/// A moment in pauses, where there is no such counter.
+pub const MOMENT_PAUSES: u64 = 64;
 
 /// After that many vain waits in a row the next ones do not become rarer.
 const MOST_FAILURES: u64 = 12;
 
 /// A head start goes on for a second moment when the other side has come a line of words
 /// further in the first: it has its lines to itself now.
-const FEW_WORDS: u64 = 8;
+pub const FEW_WORDS: u64 = 8;
 /// Nor does it go on when the other side has come that far.
-const MANY_WORDS: u64 = 64;
+pub const MANY_WORDS: u64 = 64;
 /// A head start has paid when the other side has come that far: it moves faster than the two
 /// would without.
-pub(super) const WORDS: u64 = 32;
+pub const WORDS: u64 = 32;
 
 /// Fewer elements than that are not worth a head start: the other side would wait, too.
-pub(super) const LEAST_CAPACITY: u64 = 64;
+pub const LEAST_CAPACITY: u64 = 64;
 
 /// Gives others a head start; whether it has paid. `are_ahead` looks whether they have come
 /// so many words further since it began.
@@ -58,7 +56,7 @@ fn pass_moment() {
     loop {
         core::hint::spin_loop();
         // SAFETY: as above.
-        if unsafe { _rdtsc() }.wrapping_sub(begin) >= MOMENT {
+        if unsafe { _rdtsc() }.wrapping_sub(begin) >= MOMENT_TICKS {
             return;
         }
     }
@@ -66,7 +64,7 @@ fn pass_moment() {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn pass_moment() {
-    for _ in 0..MOMENT {
+    for _ in 0..MOMENT_PAUSES {
         core::hint::spin_loop();
     }
 }
