@@ -379,12 +379,15 @@ fn model(
 
 /// No rule is broken in any state, whatever is foreseen.
 fn holds(sound: Model) {
-    for foresight in [
+    let each = [
         Foresight::None,
         Foresight::OfOneSide,
         Foresight::OfBothSides,
         Foresight::Old,
-    ] {
+    ];
+    // With one element every step is into the next lap, out of line, and the last three are alike.
+    let different = if sound.capacity == 1 { 2 } else { each.len() };
+    for &foresight in &each[..different] {
         let start = std::time::Instant::now();
         let states = Model { foresight, ..sound }.explore();
         let states = states.unwrap_or_else(|broken| panic!("{broken}"));
