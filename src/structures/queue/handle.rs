@@ -58,7 +58,7 @@ pub struct Pinned {
 }
 
 /// How an operation of the ring ended.
-type RingResult = core::result::Result<Outcome, Corrupt>;
+type RingResult<T = Outcome> = core::result::Result<T, Corrupt>;
 
 /// An open queue.
 #[repr(C)]
@@ -100,9 +100,9 @@ impl Queue {
     #[inline]
     pub unsafe fn enqueue(&self, element: *const u8) -> Result<bool> {
         let lane = self.enter()?;
-        // SAFETY: the guard makes the lane ours alone; the caller vouches for `element`.
-        let outcome = unsafe { self.ring.enqueue(lane.lane, element) };
-        self.count(lane.lane, self.items(), outcome)
+        // SAFETY: as promised to us.
+        let done = unsafe { self.enqueue_on(&lane, element) };
+        done.map_err(|corrupt| self.damaged(corrupt))
     }
 
     /// Takes the oldest element out; false when the queue is empty.
@@ -113,9 +113,9 @@ impl Queue {
     #[inline]
     pub unsafe fn dequeue(&self, element: *mut u8) -> Result<bool> {
         let lane = self.enter()?;
-        // SAFETY: as in `enqueue`.
-        let outcome = unsafe { self.ring.dequeue(lane.lane, element) };
-        self.count(lane.lane, self.space(), outcome)
+        // SAFETY: as promised to us.
+        let done = unsafe { self.dequeue_on(&lane, element) };
+        done.map_err(|corrupt| self.damaged(corrupt))
     }
 
     /// `enqueue`, as far as it goes without an error: `None` if nothing was done.
@@ -126,9 +126,8 @@ impl Queue {
     #[inline(always)]
     pub unsafe fn enqueue_at_once(&self, element: *const u8) -> Option<bool> {
         let lane = self.own_lane()?;
-        // SAFETY: as in `enqueue`.
-        let outcome = unsafe { self.ring.enqueue(lane.lane, element) };
-        self.settle_at_once(lane.lane, self.items(), outcome)
+        // SAFETY: as promised to us.
+        unsafe { self.enqueue_on(&lane, element) }.ok()
     }
 
     /// `dequeue`, as far as it goes without an error: `None` if nothing was done.
@@ -139,44 +138,43 @@ impl Queue {
     #[inline(always)]
     pub unsafe fn dequeue_at_once(&self, element: *mut u8) -> Option<bool> {
         let lane = self.own_lane()?;
-        // SAFETY: as in `enqueue`.
-        let outcome = unsafe { self.ring.dequeue(lane.lane, element) };
-        self.settle_at_once(lane.lane, self.space(), outcome)
+        // SAFETY: as promised to us.
+        unsafe { self.dequeue_on(&lane, element) }.ok()
     }
 
-    /// `count`, but for damage.
+    /// # Safety
+    ///
+    /// As for [`Queue::enqueue`].
     #[inline(always)]
-    fn settle_at_once(
-        &self,
-        lane: usize,
-        sleepers: &WaitWord,
-        outcome: RingResult,
-    ) -> Option<bool> {
-        let outcome = outcome.ok()?;
-        if outcome == Outcome::Done {
-            sleepers.wake();
-            return Some(true);
-        }
-        self.ring.count_refusal(lane);
-        Some(false)
+    unsafe fn enqueue_on(&self, lane: &LaneGuard<'_>, element: *const u8) -> RingResult<bool> {
+        // SAFETY: the guard makes the lane ours alone; the caller vouches for `element`.
+        let outcome = unsafe { self.ring.enqueue(lane.lane, element) };
+        self.count(lane.lane, self.items(), outcome)
     }
 
-    /// What came of an operation; wakes who sleeps until one like it succeeds.
+    /// # Safety
+    ///
+    /// As for [`Queue::dequeue`].
+    #[inline(always)]
+    unsafe fn dequeue_on(&self, lane: &LaneGuard<'_>, element: *mut u8) -> RingResult<bool> {
+        // SAFETY: as in `enqueue_on`.
+        let outcome = unsafe { self.ring.dequeue(lane.lane, element) };
+        self.count(lane.lane, self.space(), outcome)
+    }
+
+    /// Whether an operation was done; wakes who sleeps until one like it is.
     #[inline]
-    fn settle(&self, sleepers: &WaitWord, outcome: RingResult) -> Result<bool> {
-        match outcome {
-            Ok(Outcome::Done) => {
-                sleepers.wake();
-                Ok(true)
-            }
-            Ok(_) => Ok(false),
-            Err(corrupt) => Err(self.damaged(corrupt)),
+    fn settle(&self, sleepers: &WaitWord, outcome: RingResult) -> RingResult<bool> {
+        let done = outcome? == Outcome::Done;
+        if done {
+            sleepers.wake();
         }
+        Ok(done)
     }
 
     /// The same, and counts a refusal.
     #[inline]
-    fn count(&self, lane: usize, sleepers: &WaitWord, outcome: RingResult) -> Result<bool> {
+    fn count(&self, lane: usize, sleepers: &WaitWord, outcome: RingResult) -> RingResult<bool> {
         let done = self.settle(sleepers, outcome)?;
         if !done {
             self.ring.count_refusal(lane);
@@ -193,10 +191,8 @@ impl Queue {
     pub unsafe fn enqueue_bulk(&self, elements: *const u8, count: usize) -> Result<usize> {
         let lane = self.enter()?;
         self.each(count, |offset| {
-            // SAFETY: the guard makes the lane ours alone; `offset` is that of one of
-            // `count` elements.
-            let outcome = unsafe { self.ring.enqueue(lane.lane, elements.add(offset)) };
-            self.count(lane.lane, self.items(), outcome)
+            // SAFETY: `offset` is that of one of `count` elements.
+            unsafe { self.enqueue_on(&lane, elements.add(offset)) }
         })
     }
 
@@ -209,20 +205,19 @@ impl Queue {
         let lane = self.enter()?;
         self.each(count, |offset| {
             // SAFETY: as in `enqueue_bulk`.
-            let outcome = unsafe { self.ring.dequeue(lane.lane, elements.add(offset)) };
-            self.count(lane.lane, self.space(), outcome)
+            unsafe { self.dequeue_on(&lane, elements.add(offset)) }
         })
     }
 
     /// Does something for up to `count` elements, by their offsets in bytes, until it
     /// cannot be done; returns for how many it was. Trouble after the first is left to the
     /// next call, so that it is known how many elements have moved.
-    fn each(&self, count: usize, operate: impl Fn(usize) -> Result<bool>) -> Result<usize> {
+    fn each(&self, count: usize, operate: impl Fn(usize) -> RingResult<bool>) -> Result<usize> {
         let size = self.ring.elem_size() as usize;
         for done in 0..count {
             match operate(done * size) {
                 Ok(true) => {}
-                Err(error) if done == 0 => return Err(error),
+                Err(corrupt) if done == 0 => return Err(self.damaged(corrupt)),
                 _ => return Ok(done),
             }
         }
@@ -239,7 +234,8 @@ impl Queue {
         self.wait(self.space(), deadline, |lane| {
             // SAFETY: the lane is ours alone; the caller vouches for `element`.
             let outcome = unsafe { self.ring.enqueue(lane, element) };
-            self.settle(self.items(), outcome)
+            let done = self.settle(self.items(), outcome);
+            done.map_err(|corrupt| self.damaged(corrupt))
         })
     }
 
@@ -253,7 +249,8 @@ impl Queue {
         self.wait(self.items(), deadline, |lane| {
             // SAFETY: as in `enqueue_wait`.
             let outcome = unsafe { self.ring.dequeue(lane, element) };
-            self.settle(self.space(), outcome)
+            let done = self.settle(self.space(), outcome);
+            done.map_err(|corrupt| self.damaged(corrupt))
         })
     }
 
@@ -290,6 +287,7 @@ impl Queue {
         // SAFETY: the lane is pinned, and so nobody else's; the pin is redeemed once.
         let outcome = unsafe { self.ring.publish(pin.lane) };
         let done = self.count(pin.lane, self.items(), outcome);
+        let done = done.map_err(|corrupt| self.damaged(corrupt));
         match done {
             Ok(true) => self.lanes.unpin(&self.ring, pin),
             _ => self.lanes.hold(pin),
@@ -304,6 +302,7 @@ impl Queue {
         // SAFETY: the lane is pinned, and so nobody else's.
         let outcome = unsafe { self.ring.take(pin.lane) };
         let taken = self.count(pin.lane, self.space(), outcome);
+        let taken = taken.map_err(|corrupt| self.damaged(corrupt));
         if matches!(taken, Ok(true)) {
             return self.hold(pin).map(Some);
         }
