@@ -522,6 +522,68 @@ static void elements_of_any_size_are_copied_whole(void) {
   OK(shmds_segment_close(segment));
 }
 
+/* As whoever is about to sleep does. Returns what the word is then. */
+static shmds_wait_word raise_flag(shmds_wait_word* word) {
+  return __atomic_or_fetch(word, 1U, __ATOMIC_SEQ_CST);
+}
+
+/* Whoever wakes sleepers takes the flag down, and counts. A sleeper that nobody woke would not
+ * tell: it looks again by itself soon. */
+static void check_woken(const shmds_wait_word* word, shmds_wait_word raised) {
+  CHECK(__atomic_load_n(word, __ATOMIC_SEQ_CST) == raised + 1);
+}
+
+static void each_inline_operation_looks_for_sleepers(void) {
+  shmds_segment* segment = check_create_sized(check_name("flags"), 16384);
+  shmds_queue* queue = NULL;
+  shmds_spsc_queue* single = NULL;
+  shmds_ring_buffer* ring = NULL;
+  uint64_t round = 0, value = 0;
+  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 5, &queue));
+  OK(shmds_spsc_queue_create(segment, "single", sizeof value, 0, 5, &single));
+  OK(shmds_ring_buffer_create(segment, "ring", sizeof value, 0, 5, 0, &ring));
+  /* With foresight and without, within a lap and at its end. */
+  for (round = 0; round < 40; round++) {
+    shmds_queue_ends* ends = SHMDS_VIEW_OF(shmds_queue_view, queue)->parts.ends;
+    shmds_wait_word raised = raise_flag(&ends->items);
+    OK(shmds_queue_enqueue_inline(queue, &round, sizeof round));
+    check_woken(&ends->items, raised);
+    raised = raise_flag(&ends->space);
+    OK(shmds_queue_dequeue_inline(queue, &value, sizeof value));
+    check_woken(&ends->space, raised);
+    CHECK(value == round);
+  }
+  for (round = 0; round < 40; round++) {
+    shmds_wait_word *produced = NULL, *consumed = NULL, raised = 0;
+    OK(shmds_spsc_queue_push(single, &round));
+    OK(shmds_spsc_queue_pop(single, &value));
+    produced = &SHMDS_VIEW_OF(shmds_spsc_queue_view, single)->producer.own->waiters;
+    consumed = &SHMDS_VIEW_OF(shmds_spsc_queue_view, single)->consumer.own->waiters;
+    raised = raise_flag(produced);
+    OK(shmds_spsc_queue_push_inline(single, &round, sizeof round));
+    check_woken(produced, raised);
+    raised = raise_flag(consumed);
+    OK(shmds_spsc_queue_pop_inline(single, &value, sizeof value));
+    check_woken(consumed, raised);
+    CHECK(value == round);
+  }
+  for (round = 0; round < 40; round++) {
+    shmds_ring_buffer_ends* ends = NULL;
+    shmds_wait_word raised = 0;
+    OK(shmds_ring_buffer_push(ring, &round));
+    OK(shmds_ring_buffer_pop(ring, &value));
+    ends = SHMDS_VIEW_OF(shmds_ring_buffer_view, ring)->producer.ends;
+    raised = raise_flag(&ends->items);
+    OK(shmds_ring_buffer_push_inline(ring, &round, sizeof round));
+    check_woken(&ends->items, raised);
+    raised = raise_flag(&ends->space);
+    OK(shmds_ring_buffer_pop_inline(ring, &value, sizeof value));
+    check_woken(&ends->space, raised);
+    CHECK(value == round);
+  }
+  OK(shmds_segment_close(segment));
+}
+
 static void an_inline_operation_wakes_who_sleeps(void) {
   shmds_segment* segment = check_create_sized(check_name("wake"), 4096);
   shmds_queue *ping = NULL, *pong = NULL;
@@ -628,6 +690,7 @@ int main(void) {
   RUN(null_is_refused_in_line_too);
   RUN(a_queue_of_a_closed_segment_refuses);
   RUN(elements_of_any_size_are_copied_whole);
+  RUN(each_inline_operation_looks_for_sleepers);
   RUN(an_inline_operation_wakes_who_sleeps);
   RUN(the_spsc_queue_agrees_both_ways);
   RUN(an_spsc_queue_between_processes_keeps_the_order);
