@@ -12,15 +12,14 @@
 
 namespace {
 
-// Nanoseconds of a compare-and-swap that succeeds, on a line that nobody else uses; and, if asked,
-// of a plain store to another line before it, which it has to wait for.
+// So many compare-and-swaps that succeed, on a line that nobody else uses; and, if asked, a plain
+// store to another line before each, which it has to wait for.
 template <bool Stored>
-double bare_cas(std::uint64_t count) {
+void bare_cas(std::uint64_t count) {
   alignas(64) static std::uint64_t line = 0;
   alignas(64) static std::uint64_t other = 0;
   asm volatile("" ::"r"(&other));  // Or nobody would ever see what is stored there.
   std::uint64_t value = __atomic_load_n(&line, __ATOMIC_RELAXED);
-  const std::uint64_t begin = now_ns();
   for (std::uint64_t i = 0; i < count; i++) {
     std::uint64_t expected = value;
     if (Stored) __atomic_store_n(&other, value, __ATOMIC_RELEASE);
@@ -30,7 +29,6 @@ double bare_cas(std::uint64_t count) {
     }
     value++;
   }
-  return static_cast<double>(now_ns() - begin) / static_cast<double>(count);
 }
 
 class Commands {
@@ -43,13 +41,13 @@ class Commands {
       out << "compiler " << compiler() << " boost " << BOOST_LIB_VERSION << " library "
           << SHMDS_VERSION_MAJOR << '.' << SHMDS_VERSION_MINOR << '.' << SHMDS_VERSION_PATCH;
     } else if (command == "cas") {
-      out << "ns " << bare_cas<false>(number(line));
+      out << undisturbed(number(line), bare_cas<false>);
     } else if (command == "stored-cas") {
-      out << "ns " << bare_cas<true>(number(line));
+      out << undisturbed(number(line), bare_cas<true>);
     } else if (command == "open") {
       open(line);
     } else if (command == "pair") {
-      out << "ns " << stage().pair(number(line));
+      out << stage().pair(number(line));
     } else if (command == "flow") {
       flow(line, out);
     } else if (command == "victim") {
@@ -78,7 +76,7 @@ class Commands {
       overwrite_beside(line, out);
     } else if (command == "pool-pair") {
       const auto how = next(line);
-      out << "ns " << pool_pair(how, number(line));
+      out << pool_pair(how, number(line));
     } else if (command == "pool-flow") {
       const auto processes = number(line);
       const auto how = next(line);

@@ -13,26 +13,24 @@
 using PoolObject = Element<64>;
 using Pool = shm_object_pool<PoolObject>;
 
-// Nanoseconds for `pair`, done so often. By itself: in the midst of other code a compiler runs
-// short of registers, and what it then stores in a round is not the pool's.
+// Does `pair` so often. By itself: in the midst of other code a compiler runs short of registers,
+// and what it then stores in a round is not the pool's.
 template <class Pair>
-[[gnu::noinline]] double pool_pairs(Pool pool, std::uint64_t count, Pair pair) {
-  const std::uint64_t begin = now_ns();
+[[gnu::noinline]] void pool_pairs(Pool pool, std::uint64_t count, Pair pair) {
   for (std::uint64_t i = 0; i < count; i++) {
     if (!pair(pool)) broken("a pool refused");
   }
-  return static_cast<double>(now_ns() - begin) / static_cast<double>(count);
 }
 
-// Nanoseconds for an acquisition and a release by one thread: through the C++ "wrapper", "inline"
+// An acquisition and a release by one thread: through the C++ "wrapper", "inline"
 // in C, or by a "call" of the library.
-inline double pool_pair(const std::string& how, std::uint64_t count) {
+inline Timed pool_pair(const std::string& how, std::uint64_t count) {
   const SegmentName name;
   Segment segment(name.str());
   const Pool pool(segment.shm, "pool", capacity);
   const auto warmed_up = [&](auto pair) {
     pool_pairs(pool, count / 10 + 1, pair);
-    return pool_pairs(pool, count, pair);
+    return undisturbed(count, [&](std::uint64_t pairs) { pool_pairs(pool, pairs, pair); });
   };
   if (how == "wrapper") {
     return warmed_up([](Pool& shared) {

@@ -9,6 +9,7 @@
 #include "control.hpp"
 #include "flow.hpp"
 #include "ports.hpp"
+#include "quiet.hpp"
 
 struct Crowd {
   size_t producers;
@@ -32,8 +33,8 @@ class Stage {
   Stage& operator=(const Stage&) = delete;
   virtual ~Stage() = default;
 
-  // Nanoseconds for a push and a pop by one thread.
-  virtual double pair(std::uint64_t count) = 0;
+  // A push and a pop by one thread.
+  virtual Timed pair(std::uint64_t count) = 0;
   virtual Transfer flow(const Crowd& crowd) = 0;
   // That many pushes and pops, whatever else is in the queue.
   virtual void operate(std::uint64_t operations) = 0;
@@ -69,17 +70,8 @@ class StageOf final : public Stage {
   StageOf(std::string kind, std::string bytes, std::array<int, 2> cpus)
       : kind_(std::move(kind)), bytes_(std::move(bytes)), cpus_(cpus) {}
 
-  double pair(std::uint64_t count) override {
-    Port port = port_;
-    E in{};
-    E out{};
-    const std::uint64_t begin = now_ns();
-    for (std::uint64_t i = 0; i < count; i++) {
-      in.set(i);
-      if (!port.push(in)) broken("a push into an empty queue was refused");
-      if (!port.pop(out) || out.value() != i || !out.whole()) broken("another element came out");
-    }
-    return static_cast<double>(now_ns() - begin) / static_cast<double>(count);
+  Timed pair(std::uint64_t count) override {
+    return undisturbed(count, [this](std::uint64_t pairs) { push_and_pop(pairs); });
   }
 
   Transfer flow(const Crowd& crowd) override {
@@ -178,6 +170,18 @@ class StageOf final : public Stage {
 
   // The last participants are victims, the one before is this process itself.
   static constexpr size_t first_victim = Control::most - 4;
+
+  // By itself, as in the pool's benchmarks.
+  [[gnu::noinline]] void push_and_pop(std::uint64_t count) const {
+    Port port = port_;
+    E in{};
+    E out{};
+    for (std::uint64_t i = 0; i < count; i++) {
+      in.set(i);
+      if (!port.push(in)) broken("a push into an empty queue was refused");
+      if (!port.pop(out) || out.value() != i || !out.whole()) broken("another element came out");
+    }
+  }
 
   std::vector<std::string> arguments(const char* part, size_t index, int cpu,
                                      const std::string& how) const {

@@ -6,3 +6,4 @@ pub mod element;
 pub mod flow;
 pub mod pair;
 pub mod process;
+pub mod quiet;

@@ -4,7 +4,6 @@ use crate::element::{CAPACITY, Element, broken};
 use crossbeam_queue::ArrayQueue;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Instant;
 
 /// One end of a queue, or both.
 pub trait Port<const WORDS: usize> {
@@ -91,11 +90,4 @@ pub fn bare_cas(count: u64) {
         }
         value = next;
     }
-}
-
-/// Nanoseconds of one of `count` rounds of `work`.
-pub fn nanoseconds(count: u64, work: impl FnOnce(u64)) -> f64 {
-    let begin = Instant::now();
-    work(count);
-    begin.elapsed().as_nanos() as f64 / count as f64
 }

@@ -5,8 +5,9 @@ use crossbeam_queue::ArrayQueue;
 use shmds_bench::arena::{self, Allocator};
 use shmds_bench::element::{CAPACITY, Element, pin};
 use shmds_bench::flow::{Control, Crowd, Transfer};
-use shmds_bench::pair::{Rtrb, bare_cas, nanoseconds, pairs};
+use shmds_bench::pair::{Rtrb, bare_cas, pairs};
 use shmds_bench::process::Child;
+use shmds_bench::quiet::{Core, Timed};
 use std::io::{BufRead, Write};
 use std::str::{FromStr, SplitWhitespace};
 use std::time::Duration;
@@ -16,7 +17,7 @@ static ALLOCATOR: Allocator = Allocator;
 
 /// One queue, from `open` to `close`.
 trait Stage {
-    fn pair(&mut self, count: u64) -> Result<f64, String>;
+    fn pair(&mut self, core: &mut Core, count: u64) -> Timed;
     fn flow(&mut self, crowd: &Crowd) -> Result<Transfer, String>;
     fn victim(&mut self, operation: &str) -> Result<libc::pid_t, String>;
     fn resume(&mut self, pid: libc::pid_t) -> Result<(), String>;
@@ -50,8 +51,8 @@ impl<const WORDS: usize> ArrayStage<WORDS> {
 }
 
 impl<const WORDS: usize> Stage for ArrayStage<WORDS> {
-    fn pair(&mut self, count: u64) -> Result<f64, String> {
-        Ok(nanoseconds(count, |count| pairs(&mut &self.own, count)))
+    fn pair(&mut self, core: &mut Core, count: u64) -> Timed {
+        core.time(count, |count| pairs(&mut &self.own, count))
     }
 
     fn flow(&mut self, crowd: &Crowd) -> Result<Transfer, String> {
@@ -111,8 +112,8 @@ struct RtrbStage<const WORDS: usize> {
 const NOT_BETWEEN_PROCESSES: &str = "not between processes";
 
 impl<const WORDS: usize> Stage for RtrbStage<WORDS> {
-    fn pair(&mut self, count: u64) -> Result<f64, String> {
-        Ok(nanoseconds(count, |count| pairs(&mut self.ring, count)))
+    fn pair(&mut self, core: &mut Core, count: u64) -> Timed {
+        core.time(count, |count| pairs(&mut self.ring, count))
     }
 
     fn flow(&mut self, crowd: &Crowd) -> Result<Transfer, String> {
@@ -145,7 +146,10 @@ impl<const WORDS: usize> Stage for RtrbStage<WORDS> {
     }
 }
 
+const NO_STAGE: &str = "no queue is open";
+
 struct Commands {
+    core: Core,
     control: &'static Control,
     cpus: [usize; 2],
     stage: Option<Box<dyn Stage>>,
@@ -158,7 +162,7 @@ fn next<T: FromStr>(words: &mut SplitWhitespace<'_>) -> Result<T, String> {
 
 impl Commands {
     fn stage(&mut self) -> Result<&mut dyn Stage, String> {
-        Ok(&mut **self.stage.as_mut().ok_or("no queue is open")?)
+        Ok(&mut **self.stage.as_mut().ok_or(NO_STAGE)?)
     }
 
     fn open<const WORDS: usize>(&mut self, kind: &str) -> Result<(), String> {
@@ -181,7 +185,7 @@ impl Commands {
         let words = &mut line.split_whitespace();
         let answer = match next::<String>(words)?.as_str() {
             "about" => format!("compiler rustc-{}", env!("BENCH_RUSTC_VERSION")),
-            "cas" => format!("ns {}", nanoseconds(next(words)?, bare_cas)),
+            "cas" => self.core.time(next(words)?, bare_cas).to_string(),
             "open" => {
                 let kind = next::<String>(words)?;
                 match next::<u32>(words)? {
@@ -191,7 +195,10 @@ impl Commands {
                 }
                 String::new()
             }
-            "pair" => format!("ns {}", self.stage()?.pair(next(words)?)?),
+            "pair" => {
+                let stage = self.stage.as_mut().ok_or(NO_STAGE)?;
+                stage.pair(&mut self.core, next(words)?).to_string()
+            }
             "flow" => {
                 let crowd = Crowd {
                     producers: next(words)?,
@@ -233,6 +240,7 @@ fn main() -> Result<(), String> {
         cpu().ok_or("the second processor is missing")?,
     ];
     let mut commands = Commands {
+        core: Core::default(),
         control: Control::shared()?,
         cpus,
         stage: None,

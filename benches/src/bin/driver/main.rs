@@ -145,6 +145,13 @@ fn run() -> Result<(), String> {
             part(&mut bench)?;
         }
     }
+    println!(
+        "\n## The processor\n\nWhat one thread does is timed in slices; those count in which nobody \
+         else worked on the other half of its core.\n"
+    );
+    for program in bench.ours.iter().chain([&bench.peers]) {
+        println!("- {}", program.quietness());
+    }
     bench.report.end()
 }
 

@@ -68,7 +68,7 @@ impl Figures {
 pub fn pair(program: &mut Program, kind: &str, size: u32, count: u64) -> Result<f64, String> {
     program.ask(&format!("open {kind} {size}"))?;
     program.ask(&format!("pair {}", count / 10 + 1))?;
-    let figure = program.number(&format!("pair {count}"), "ns")?;
+    let figure = program.undisturbed_ns(&format!("pair {count}"))?;
     program.ask("close")?;
     Ok(figure)
 }
@@ -88,13 +88,13 @@ fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
     let mut figures = Figures::default();
     for _ in 0..rounds {
         let (ours, peers) = (&mut bench.ours[ours], &mut bench.peers);
-        figures.add("cas", ours.number(&format!("cas {count}"), "ns")?);
-        let stored = ours.number(&format!("stored-cas {count}"), "ns")?;
+        figures.add("cas", ours.undisturbed_ns(&format!("cas {count}"))?);
+        let stored = ours.undisturbed_ns(&format!("stored-cas {count}"))?;
         figures.add("stored-cas", 2.0 * stored);
         for kind in OURS {
             figures.add(kind, pair(ours, kind, size, count)?);
         }
-        figures.add("peer-cas", peers.number(&format!("cas {count}"), "ns")?);
+        figures.add("peer-cas", peers.undisturbed_ns(&format!("cas {count}"))?);
         for kind in PEERS {
             figures.add(kind, pair(peers, kind, size, count)?);
         }

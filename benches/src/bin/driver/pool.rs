@@ -26,9 +26,9 @@ fn pairs(bench: &mut Bench, ours: usize) -> Result<(), String> {
     let mut cas = Vec::new();
     for _ in 0..rounds {
         let program = &mut bench.ours[ours];
-        cas.push(program.number(&format!("cas {count}"), "ns")?);
+        cas.push(program.undisturbed_ns(&format!("cas {count}"))?);
         for ((how, _), figures) in rows.iter().zip(&mut figures) {
-            figures.push(program.number(&format!("pool-pair {how} {count}"), "ns")?);
+            figures.push(program.undisturbed_ns(&format!("pool-pair {how} {count}"))?);
         }
     }
     bench.report.section(

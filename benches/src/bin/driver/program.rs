@@ -11,6 +11,8 @@ pub struct Program {
     pub compiler: String,
     /// All that it says of itself.
     pub about: String,
+    /// Of each measurement of a single thread, the share of slices that nobody disturbed.
+    undisturbed: Vec<f64>,
     child: Child,
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
@@ -43,6 +45,7 @@ impl Program {
         let mut program = Self {
             compiler: String::new(),
             about: String::new(),
+            undisturbed: Vec::new(),
             child,
             to,
             from: BufReader::new(from),
@@ -74,6 +77,26 @@ impl Program {
     /// The number of that name in the answer to a command.
     pub fn number(&mut self, command: &str, name: &str) -> Result<f64, String> {
         self.ask(command)?.get(name)
+    }
+
+    /// The nanoseconds that one thread took, while it had its core for itself if it ever had.
+    pub fn undisturbed_ns(&mut self, command: &str) -> Result<f64, String> {
+        let answer = self.ask(command)?;
+        self.undisturbed.push(answer.get("undisturbed")?);
+        answer.get("ns")
+    }
+
+    /// How much of the time that was, and whether it was none for some measurements.
+    pub fn quietness(&self) -> String {
+        let mean = self.undisturbed.iter().sum::<f64>() / self.undisturbed.len() as f64;
+        let never = self.undisturbed.iter().filter(|&&share| share == 0.0);
+        format!(
+            "{}: {:.0} % of the slices undisturbed, none in {} of {} measurements",
+            self.compiler,
+            100.0 * mean,
+            never.count(),
+            self.undisturbed.len()
+        )
     }
 }
 

@@ -1,0 +1,88 @@
+//! Times what one thread does while it has its processor for itself; `cpp/quiet.hpp` says why and
+//! how, and does the same.
+
+use std::fmt;
+use std::time::Instant;
+
+/// What operations took.
+pub struct Timed {
+    /// Nanoseconds of each of them, in slices that nobody disturbed, if there were any.
+    pub ns: f64,
+    /// The share of those slices.
+    pub undisturbed: f64,
+}
+
+impl fmt::Display for Timed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ns {} undisturbed {}", self.ns, self.undisturbed)
+    }
+}
+
+/// Tells whether the core is whole.
+pub struct Core {
+    least_ns: f64,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            least_ns: f64::INFINITY,
+        }
+    }
+}
+
+/// Operations in a slice.
+const SLICE: u64 = 4096;
+
+impl Core {
+    /// Nobody shares it, by all that was seen.
+    fn is_whole(&mut self) -> bool {
+        let begin = Instant::now();
+        add();
+        let ns = begin.elapsed().as_nanos() as f64;
+        self.least_ns = self.least_ns.min(ns);
+        ns <= 1.1 * self.least_ns
+    }
+
+    /// What each operation takes of those that `work` does, so many at a time. It is called until
+    /// about `count` of them were undisturbed, but for no more than eight times as many.
+    pub fn time(&mut self, count: u64, mut work: impl FnMut(u64)) -> Timed {
+        let wanted = count / SLICE + 1;
+        let (mut all, mut whole) = (0, 0);
+        let (mut all_ns, mut whole_ns) = (0.0, 0.0);
+        let mut before = self.is_whole();
+        while whole < wanted && all < 8 * wanted {
+            let begin = Instant::now();
+            work(SLICE);
+            let ns = begin.elapsed().as_nanos() as f64;
+            let after = self.is_whole();
+            all += 1;
+            all_ns += ns;
+            if before && after {
+                whole += 1;
+                whole_ns += ns;
+            }
+            before = after;
+        }
+        let (ns, slices) = if whole > 0 {
+            (whole_ns, whole)
+        } else {
+            (all_ns, all)
+        };
+        Timed {
+            ns: ns / (slices * SLICE) as f64,
+            undisturbed: whole as f64 / all as f64,
+        }
+    }
+}
+
+/// As many additions at once as the processor is able to do.
+fn add() {
+    let mut sums = [0_u64; 8];
+    for _ in 0..1000 {
+        for sum in &mut sums {
+            // SAFETY: counts in a register, and nothing else.
+            unsafe { std::arch::asm!("inc {}", inout(reg) * sum, options(nomem, nostack)) };
+        }
+    }
+}
