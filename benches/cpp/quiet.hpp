@@ -54,28 +54,34 @@ class Core {
 inline Core core;
 
 // What each operation takes of those that `work` does, so many at a time. It is called until about
-// `count` of them were undisturbed, but for no more than eight times as many.
+// `count` of them were undisturbed. If that takes longer than a fifth of a second, the others count
+// unless there are some.
 template <class Work>
 Timed undisturbed(std::uint64_t count, Work work) {
   constexpr std::uint64_t slice = 4096;
+  constexpr std::uint64_t patience_ns = 200'000'000;
   const std::uint64_t wanted = count / slice + 1;
+  const std::uint64_t start = now_ns();
   std::uint64_t all = 0;
   std::uint64_t whole = 0;
   double all_ns = 0;
   double whole_ns = 0;
-  bool before = core.is_whole();
-  while (whole < wanted && all < 8 * wanted) {
+  while (whole < wanted) {
+    const bool before = core.is_whole();
+    if (now_ns() - start > patience_ns) {
+      if (all >= wanted) break;
+    } else if (!before) {
+      continue;
+    }
     const std::uint64_t begin = now_ns();
     work(slice);
     const auto ns = static_cast<double>(now_ns() - begin);
-    const bool after = core.is_whole();
     all++;
     all_ns += ns;
-    if (before && after) {
+    if (before && core.is_whole()) {
       whole++;
       whole_ns += ns;
     }
-    before = after;
   }
   const double ns =
       whole > 0 ? whole_ns / static_cast<double>(whole) : all_ns / static_cast<double>(all);

@@ -2,7 +2,7 @@
 //! how, and does the same.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What operations took.
 pub struct Timed {
@@ -34,6 +34,9 @@ impl Default for Core {
 /// Operations in a slice.
 const SLICE: u64 = 4096;
 
+/// How long undisturbed slices are waited for.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 impl Core {
     /// Nobody shares it, by all that was seen.
     fn is_whole(&mut self) -> bool {
@@ -45,24 +48,31 @@ impl Core {
     }
 
     /// What each operation takes of those that `work` does, so many at a time. It is called until
-    /// about `count` of them were undisturbed, but for no more than eight times as many.
+    /// about `count` of them were undisturbed. If that takes longer than a fifth of a second, the
+    /// others count unless there are some.
     pub fn time(&mut self, count: u64, mut work: impl FnMut(u64)) -> Timed {
         let wanted = count / SLICE + 1;
+        let start = Instant::now();
         let (mut all, mut whole) = (0, 0);
         let (mut all_ns, mut whole_ns) = (0.0, 0.0);
-        let mut before = self.is_whole();
-        while whole < wanted && all < 8 * wanted {
+        while whole < wanted {
+            let before = self.is_whole();
+            if start.elapsed() > PATIENCE {
+                if all >= wanted {
+                    break;
+                }
+            } else if !before {
+                continue;
+            }
             let begin = Instant::now();
             work(SLICE);
             let ns = begin.elapsed().as_nanos() as f64;
-            let after = self.is_whole();
             all += 1;
             all_ns += ns;
-            if before && after {
+            if before && self.is_whole() {
                 whole += 1;
                 whole_ns += ns;
             }
-            before = after;
         }
         let (ns, slices) = if whole > 0 {
             (whole_ns, whole)
