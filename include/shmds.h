@@ -784,17 +784,19 @@ typedef struct shmds_spsc_queue_side {
    */
   uint64_t at;
   /**
-   * The first position of the lap that the side was in when it looked at the other one.
+   * The address that a slot of position 0 would have if positions counted on through all
+   * laps, as they do in the one that the side was in when it looked at the other one.
    */
-  uint64_t lap;
+  uint64_t slots;
   /**
-   * Index up to which slots of that lap can be used without another look; never past the
-   * last index, since the step from there is a longer one.
+   * Position before which the slots of that lap can be used without another look: never past
+   * the last one, since the step from there is a longer one; and 0 where no other is known.
    */
-  uint64_t ready;
+  uint64_t stop;
   /**
-   * Index up to which code in line looks at the other side by itself: the last index; or 0,
-   * while it pays to give the other one a head start (see [`patience`]).
+   * Position before which code in line lets the other side be by itself: right behind the
+   * last one of the lap, or 1 where nothing is known of it; or 0, while it pays to give the
+   * other one a head start (see [`patience`]).
    *
    * [`patience`]: crate::structures::patience
    */

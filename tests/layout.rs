@@ -160,7 +160,7 @@ fn an_spsc_queues_ends_are_in_pairs_of_lines_of_their_own() {
 
 #[test]
 fn what_a_producer_knows_shares_no_line_with_what_a_consumer_knows() {
-    let side = layout!(SpscSide: own at lap ready look_limit front epoch patience reserved);
+    let side = layout!(SpscSide: own at slots stop look_limit front epoch patience reserved);
     side.assert_filled(2 * LINE_BYTES, &[]);
     let view =
         layout!(SpscView: slots index_mask last_index lap elem_size reserved producer consumer);

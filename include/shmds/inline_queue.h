@@ -254,7 +254,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
 SHMDS_INLINE bool shmds_queue_has_sleepers_inline(const shmds_wait_word* sleepers) {
 #if defined(__x86_64__)
   /* By two instructions; a compiler takes an atomic word into a register first. */
-  __asm__ goto("testb $1, %0\n\tjnz %l1" : : "m"(*sleepers) : "cc", "memory" : somebody);
+  __asm__ goto("testb $1, %0\n\tjnz %l1" : : "m"(*sleepers) : "cc" : somebody);
   return false;
 somebody:
   return true;

@@ -2,7 +2,7 @@
 /** @file
  * The hot paths of the SPSC queue; see shmds_inline.h.
  *
- * Each side knows where it is, and up to which index of its lap it can go without a look at the
+ * Each side knows where it is, and up to which position of its lap it can go without a look at the
  * other one, and without the step into the next lap. While this process does not hold the role
  * (after a fork, too) the side is at an end of no queue, where it can neither go on nor find the
  * other side elsewhere.
@@ -15,8 +15,8 @@
 
 /** A slot, and the position after it. */
 typedef struct shmds_spsc_queue_step {
-  /** The slot's index; `UINT64_MAX`: the library has to be asked. */
-  uint64_t index;
+  /** The slot; NULL: the library has to be asked. */
+  unsigned char* slot;
   /** The position. */
   uint64_t next;
 } shmds_spsc_queue_step;
@@ -26,50 +26,61 @@ typedef struct shmds_spsc_queue_step {
 SHMDS_OUT_OF_LINE shmds_spsc_queue_step shmds_spsc_queue_look(const shmds_spsc_queue_view* view,
                                                               shmds_spsc_queue_side* side,
                                                               uint64_t at, uint64_t limit) {
+  const uint64_t last = view->last_index;
   const uint64_t index = at & view->index_mask;
   const uint64_t lap = at - index;
   const uint64_t ready = limit - lap;
-  shmds_spsc_queue_step step = {UINT64_MAX, 0};
-  if (limit - at - 1 > view->index_mask || index > view->last_index ||
-      (side->look_limit != view->last_index && limit - at < SHMDS_HEAD_START_WORDS)) {
+  shmds_spsc_queue_step step = {NULL, 0};
+  if (limit - at - 1 > view->index_mask || index > last ||
+      (side->look_limit == 0 && limit - at < SHMDS_HEAD_START_WORDS)) {
     return step;
   }
-  side->lap = lap;
-  side->ready = ready < view->last_index ? ready : view->last_index;
-  step.index = index;
-  step.next = index != view->last_index ? at + 1 : lap + view->lap;
+  /* Nothing is known of what comes after the last index, which may be the first lap again. */
+  side->slots = SHMDS_ADDRESS_OF(view->slots) - lap * view->elem_size;
+  side->stop = index == last ? 0 : lap + (ready < last ? ready : last);
+  if (side->look_limit != 0) {
+    side->look_limit = index == last || lap + last == UINT64_MAX ? 1 : lap + last + 1;
+  }
+  step.slot = view->slots + index * view->elem_size;
+  step.next = index != last ? at + 1 : lap + view->lap;
+  return step;
+}
+
+/** The step from a position that the side knows it can use. */
+SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_inline(const shmds_spsc_queue_side* side,
+                                                                uint64_t at, size_t elem_size) {
+  const shmds_spsc_queue_step step = {SHMDS_POINTER_AT(unsigned char, side->slots + at * elem_size),
+                                      at + 1};
+  if (!step.slot) {
+    __builtin_unreachable();
+  }
   return step;
 }
 
 /** The producer's step from a position. */
 SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_in_inline(
-    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at) {
-  const shmds_spsc_queue_step step = {at - side->lap, at + 1};
-  if (SHMDS_UNLIKELY(step.index >= side->ready)) {
+    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at, size_t elem_size) {
+  if (SHMDS_UNLIKELY(at >= side->stop)) {
     /* Acquire: pairs with the consumer's Release; it has read the slots before its position. */
     const uint64_t head = __atomic_load_n(&side->own[1].position, __ATOMIC_ACQUIRE);
     return shmds_spsc_queue_look(view, side, at, head + view->lap);
   }
-  return step;
+  return shmds_spsc_queue_step_inline(side, at, elem_size);
 }
 
 /** The consumer's step from a position. */
 SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_out_inline(
-    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at) {
-  const shmds_spsc_queue_end* own = side->own;
-  const uint64_t lap = side->lap;
-  const shmds_spsc_queue_step step = {at - lap, at + 1};
+    const shmds_spsc_queue_view* view, shmds_spsc_queue_side* side, uint64_t at, size_t elem_size) {
   /* Neither is rare: a consumer that keeps up looks each time. */
-  if (step.index >= side->ready) {
+  if (at >= side->stop) {
     /* Acquire: pairs with the producer's Release; the slots before its position are filled. */
-    const uint64_t tail = __atomic_load_n(&own[-1].position, __ATOMIC_ACQUIRE);
-    const uint64_t ready = tail - lap;
-    if (SHMDS_UNLIKELY(step.index >= ready) || SHMDS_UNLIKELY(ready > side->look_limit)) {
+    const uint64_t tail = __atomic_load_n(&side->own[-1].position, __ATOMIC_ACQUIRE);
+    if (SHMDS_UNLIKELY(tail <= at) || SHMDS_UNLIKELY(tail >= side->look_limit)) {
       return shmds_spsc_queue_look(view, side, at, tail);
     }
-    side->ready = ready;
+    side->stop = tail;
   }
-  return step;
+  return shmds_spsc_queue_step_inline(side, at, elem_size);
 }
 
 /** Moves a side on and tells the other: the linearisation point. */
@@ -99,11 +110,11 @@ SHMDS_INLINE bool shmds_spsc_queue_try_push_inline(shmds_spsc_queue* queue, cons
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   shmds_spsc_queue_end* own = view->producer.own;
   const shmds_spsc_queue_step step =
-      shmds_spsc_queue_step_in_inline(view, &view->producer, view->producer.at);
-  if (SHMDS_UNLIKELY(step.index == UINT64_MAX)) {
+      shmds_spsc_queue_step_in_inline(view, &view->producer, view->producer.at, elem_size);
+  if (SHMDS_UNLIKELY(!step.slot)) {
     return false;
   }
-  shmds_copy_in_inline(view->slots + step.index * elem_size, element, elem_size);
+  shmds_copy_in_inline(step.slot, element, elem_size);
   shmds_spsc_queue_move_inline(queue, &view->producer, own, step.next);
   return true;
 }
@@ -134,11 +145,11 @@ SHMDS_INLINE bool shmds_spsc_queue_begin_pop_inline(shmds_spsc_queue* queue, siz
   shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
   shmds_spsc_queue_end* own = view->consumer.own;
   const shmds_spsc_queue_step step =
-      shmds_spsc_queue_step_out_inline(view, &view->consumer, view->consumer.at);
-  if (SHMDS_UNLIKELY(step.index == UINT64_MAX)) {
+      shmds_spsc_queue_step_out_inline(view, &view->consumer, view->consumer.at, elem_size);
+  if (SHMDS_UNLIKELY(!step.slot)) {
     return false;
   }
-  pop->element = view->slots + step.index * elem_size;
+  pop->element = step.slot;
   pop->own = own;
   pop->next = step.next;
   return true;
@@ -190,10 +201,10 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_front_inline(shmds_spsc_queue* queue,
     shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
     shmds_spsc_queue_side* side = &view->consumer;
     const uint64_t at = side->at;
-    const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(view, side, at);
-    if (SHMDS_LIKELY(step.index != UINT64_MAX)) {
+    const shmds_spsc_queue_step step = shmds_spsc_queue_step_out_inline(view, side, at, elem_size);
+    if (SHMDS_LIKELY(step.slot)) {
       side->front = at + 1;
-      *element = view->slots + step.index * elem_size;
+      *element = step.slot;
       return SHMDS_OK;
     }
   }
@@ -206,8 +217,9 @@ SHMDS_INLINE shmds_status shmds_spsc_queue_release_inline(shmds_spsc_queue* queu
     shmds_spsc_queue_view* view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
     shmds_spsc_queue_side* side = &view->consumer;
     const uint64_t at = side->at;
-    /* In the lap that the side knows, and not at its last index. */
-    if (SHMDS_LIKELY(side->front == at + 1) && SHMDS_LIKELY(at - side->lap < view->last_index)) {
+    /* Not at the last index of a lap. */
+    if (SHMDS_LIKELY(side->front == at + 1) &&
+        SHMDS_LIKELY((at & view->index_mask) < view->last_index)) {
       shmds_spsc_queue_move_inline(queue, side, side->own, at + 1);
       return SHMDS_OK;
     }

@@ -16,6 +16,9 @@ use core::sync::atomic::{
 const PRODUCER: bool = true;
 const CONSUMER: bool = false;
 
+/// A [`SpscSide::look_limit`] before which there is nothing to be found.
+const NO_LIMIT: u64 = 1;
+
 /// A queue in shared memory, with private copies of everything that must not change.
 pub struct Ring {
     header: Ref<Header>,
@@ -78,11 +81,11 @@ impl Ring {
     fn resume_side<const SIDE: bool>(&self, side: &SpscSide) -> Result<(), Corrupt> {
         let (own, _) = self.ends::<SIDE>();
         side.front.store(0, Relaxed);
+        side.look_limit.store(NO_LIMIT, Relaxed);
         // Relaxed: the position came with the role.
         let at = own.position.load(Relaxed);
         self.look::<SIDE>(side, at)?;
         side.at.store(at, Relaxed);
-        side.look_limit.store(self.plan.capacity - 1, Relaxed);
         // By way of the header: whoever stands there looks at the neighbour, too.
         let offset = match SIDE {
             PRODUCER => offset_of!(Header, tail),
@@ -98,8 +101,7 @@ impl Ring {
     #[inline]
     fn known(&self, side: &SpscSide) -> Option<(u64, u64)> {
         let at = side.at.load(Relaxed);
-        let index = at.wrapping_sub(side.lap.load(Relaxed));
-        (index < side.ready.load(Relaxed)).then_some((at, index))
+        (at < side.stop.load(Relaxed)).then_some((at, at & (self.plan.lap - 1)))
     }
 
     /// Where this side is, and how many elements it can move, as far as `wanted`. For a
@@ -121,7 +123,7 @@ impl Ring {
     /// Whether head starts pay for this side.
     #[inline]
     fn is_streaming(&self, side: &SpscSide) -> bool {
-        side.look_limit.load(Relaxed) != self.plan.capacity - 1
+        side.look_limit.load(Relaxed) == 0
     }
 
     /// For a side that has caught up, or in a stream nearly: maybe a head start for the other
@@ -139,7 +141,7 @@ impl Ring {
         });
         let Some(paid) = waited else { return false };
         side.look_limit
-            .store(if paid { 0 } else { capacity - 1 }, Relaxed);
+            .store(if paid { 0 } else { self.lap_end(at) }, Relaxed);
         true
     }
 
@@ -162,12 +164,45 @@ impl Ring {
     #[inline]
     fn look<const SIDE: bool>(&self, side: &SpscSide, at: u64) -> Result<u64, Corrupt> {
         let limit = self.limit::<SIDE>();
+        if at < limit && limit < side.look_limit.load(Relaxed) {
+            // In the lap that the side looked in before.
+            side.stop.store(limit, Relaxed);
+            return Ok(limit - at);
+        }
+        self.look_around(side, at, limit)
+    }
+
+    /// The same in any lap, for a side that has to stop at `limit`.
+    #[inline(never)]
+    fn look_around(&self, side: &SpscSide, at: u64, limit: u64) -> Result<u64, Corrupt> {
         let ready = self.distance(at, limit).ok_or(Corrupt::Positions)?;
         let index = at & (self.plan.lap - 1);
-        side.lap.store(at.wrapping_sub(index), Relaxed);
-        side.ready
-            .store((index + ready).min(self.plan.capacity - 1), Relaxed);
+        let (lap, last) = (at - index, self.plan.capacity - 1);
+        let slots = self.slots().addr().get() as u64;
+        let before = lap.wrapping_mul(self.plan.elem_size);
+        side.slots.store(slots.wrapping_sub(before), Relaxed);
+        side.stop.store(lap + (index + ready).min(last), Relaxed);
+        if !self.is_streaming(side) {
+            side.look_limit.store(self.lap_end(at), Relaxed);
+        }
         Ok(ready)
+    }
+
+    /// Nothing that was seen in a lap goes for the next one; which may be the first one again.
+    #[inline]
+    fn know_nothing(&self, side: &SpscSide) {
+        side.stop.store(0, Relaxed);
+        if !self.is_streaming(side) {
+            side.look_limit.store(NO_LIMIT, Relaxed);
+        }
+    }
+
+    /// What comes right behind the last position of a lap, for code in line.
+    #[inline]
+    fn lap_end(&self, at: u64) -> u64 {
+        let lap = at & !(self.plan.lap - 1);
+        // The very last lap may end where positions do.
+        lap.wrapping_add(self.plan.capacity).max(NO_LIMIT)
     }
 
     /// Elements from one position to another, which is at most a lap further on; `None`
@@ -200,7 +235,11 @@ impl Ring {
     /// the other: the linearisation point of every operation.
     #[inline]
     fn advance<const SIDE: bool>(&self, side: &SpscSide, at: u64, count: u64) {
-        self.go_on_at::<SIDE>(side, self.further(at, count));
+        let next = self.further(at, count);
+        if (at ^ next) >= self.plan.lap {
+            self.know_nothing(side);
+        }
+        self.go_on_at::<SIDE>(side, next);
     }
 
     /// The same, with the next position known.

@@ -348,11 +348,16 @@ fn who_has_caught_up_gives_the_other_side_a_head_start_in_a_long_queue_only() {
     }
 }
 
+/// Whether code in line looks at the other side without the library.
+fn looks_by_itself(side: &SpscSide) -> bool {
+    side.look_limit.load(Relaxed) != 0
+}
+
 #[test]
 fn while_that_pays_it_does_so_before_it_has_caught_up() {
     let queue = Queue::new(100);
-    let (side, last) = (&queue.consumer, 99);
-    assert_eq!(side.look_limit.load(Relaxed), last);
+    let side = &queue.consumer;
+    assert!(looks_by_itself(side));
     for (ready, streaming, waits) in [
         (WORDS - 1, false, false),
         (WORDS - 1, true, true),
@@ -362,8 +367,7 @@ fn while_that_pays_it_does_so_before_it_has_caught_up() {
             assert_eq!(queue.push(&[n]), Ok(1));
         }
         side.patience.store(0, Relaxed);
-        side.look_limit
-            .store(if streaming { 0 } else { last }, Relaxed);
+        side.look_limit.store(u64::from(!streaming), Relaxed);
         assert_eq!(queue.pop(ready as usize).unwrap().len() as u64, ready);
         // In vain: nobody pushes meanwhile.
         assert_eq!(
@@ -372,20 +376,17 @@ fn while_that_pays_it_does_so_before_it_has_caught_up() {
             "{ready} {streaming}"
         );
         let goes_on = streaming && !waits;
-        assert_eq!(
-            side.look_limit.load(Relaxed),
-            if goes_on { 0 } else { last }
-        );
+        assert_eq!(looks_by_itself(side), !goes_on);
     }
     side.look_limit.store(0, Relaxed);
     queue.resume().expect("another one takes the role");
-    assert_eq!(side.look_limit.load(Relaxed), last);
+    assert!(looks_by_itself(side));
 }
 
 #[test]
 fn code_in_line_is_told_whether_a_head_start_pays() {
     let queue = Rc::new(Queue::new(100));
-    let (side, last) = (&queue.consumer, 99);
+    let side = &queue.consumer;
     // What is there when it begins does not count.
     for (ready, more, pays) in [
         (0, WORDS, true),
@@ -401,7 +402,7 @@ fn code_in_line_is_told_whether_a_head_start_pays() {
         let producer = Rc::clone(&queue);
         in_the_next_moment(move || assert_eq!(producer.push(&vec![2; more as usize]), Ok(more)));
         assert_eq!(queue.pop(100).unwrap().len() as u64, ready + more);
-        assert_eq!(side.look_limit.load(Relaxed), if pays { 0 } else { last });
+        assert_eq!(looks_by_itself(side), !pays);
     }
     // Nor is more needed than there is room for.
     let full = Queue::new(LEAST_CAPACITY);
@@ -415,5 +416,5 @@ fn code_in_line_is_told_whether_a_head_start_pays() {
         assert_eq!(producer.push(&[8; 100]), Ok(LEAST_CAPACITY + 1 - WORDS))
     });
     assert_eq!(full.pop(1), Ok(vec![7]));
-    assert_eq!(full.consumer.look_limit.load(Relaxed), 0);
+    assert!(!looks_by_itself(&full.consumer));
 }

@@ -27,13 +27,15 @@ pub struct SpscSide {
     /// The position of that end. Nobody else moves it while the role is held, so it is looked
     /// up here: the processor gets it sooner than by way of `own`, and nobody can damage it.
     pub at: AtomicU64,
-    /// The first position of the lap that the side was in when it looked at the other one.
-    pub lap: AtomicU64,
-    /// Index up to which slots of that lap can be used without another look; never past the
-    /// last index, since the step from there is a longer one.
-    pub ready: AtomicU64,
-    /// Index up to which code in line looks at the other side by itself: the last index; or 0,
-    /// while it pays to give the other one a head start (see [`patience`]).
+    /// The address that a slot of position 0 would have if positions counted on through all
+    /// laps, as they do in the one that the side was in when it looked at the other one.
+    pub slots: AtomicU64,
+    /// Position before which the slots of that lap can be used without another look: never past
+    /// the last one, since the step from there is a longer one; and 0 where no other is known.
+    pub stop: AtomicU64,
+    /// Position before which code in line lets the other side be by itself: right behind the
+    /// last one of the lap, or 1 where nothing is known of it; or 0, while it pays to give the
+    /// other one a head start (see [`patience`]).
     ///
     /// [`patience`]: crate::structures::patience
     pub look_limit: AtomicU64,
@@ -59,8 +61,8 @@ impl SpscSide {
         Self {
             own: UnsafeCell::new(nowhere().cast_mut()),
             at: AtomicU64::new(0),
-            lap: AtomicU64::new(0),
-            ready: AtomicU64::new(0),
+            slots: AtomicU64::new(0),
+            stop: AtomicU64::new(0),
             look_limit: AtomicU64::new(0),
             front: AtomicU64::new(0),
             epoch: AtomicU64::new(NOT_HELD),
@@ -74,8 +76,8 @@ impl SpscSide {
         self.epoch.store(NOT_HELD, Relaxed);
         self.front.store(0, Relaxed);
         self.at.store(0, Relaxed);
-        self.lap.store(0, Relaxed);
-        self.ready.store(0, Relaxed);
+        self.slots.store(0, Relaxed);
+        self.stop.store(0, Relaxed);
         self.look_limit.store(0, Relaxed);
         self.stand_at(nowhere());
     }
