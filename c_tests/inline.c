@@ -533,51 +533,99 @@ static void check_woken(const shmds_wait_word* word, shmds_wait_word raised) {
   CHECK(__atomic_load_n(word, __ATOMIC_SEQ_CST) == raised + 1);
 }
 
-static void each_inline_operation_looks_for_sleepers(void) {
-  shmds_segment* segment = check_create_sized(check_name("flags"), 16384);
+/* Whether the next operation on this side goes by what was foreseen. */
+static bool is_foreseen(shmds_queue* queue, int side) {
+  const shmds_queue_memo* often = &shmds_queue_thread_memory.often;
+  return often->pass.key == shmds_queue_key_inline(queue) &&
+         often->foreseen[side].at < often->foreseen[side].end;
+}
+
+static void each_queue_operation_in_line_looks_for_sleepers(void) {
+  shmds_segment* segment = check_create_sized(check_name("flags-queue"), 16384);
   shmds_queue* queue = NULL;
-  shmds_spsc_queue* single = NULL;
-  shmds_ring_buffer* ring = NULL;
+  shmds_queue_ends* ends = NULL;
   uint64_t round = 0, value = 0;
+  int foreseen[2] = {0, 0};
   OK(shmds_queue_create(segment, "queue", sizeof value, 0, 5, &queue));
-  OK(shmds_spsc_queue_create(segment, "single", sizeof value, 0, 5, &single));
-  OK(shmds_ring_buffer_create(segment, "ring", sizeof value, 0, 5, 0, &ring));
-  /* With foresight and without, within a lap and at its end. */
-  for (round = 0; round < 40; round++) {
-    shmds_queue_ends* ends = SHMDS_VIEW_OF(shmds_queue_view, queue)->parts.ends;
-    shmds_wait_word raised = raise_flag(&ends->items);
+  for (round = 0; round < 200; round++) {
+    shmds_wait_word raised = 0;
+    OK(shmds_queue_enqueue_inline(queue, &round, sizeof round));
+    OK(shmds_queue_dequeue_inline(queue, &value, sizeof value));
+    ends = SHMDS_VIEW_OF(shmds_queue_view, queue)->parts.ends;
+    foreseen[0] += is_foreseen(queue, 0);
+    raised = raise_flag(&ends->items);
     OK(shmds_queue_enqueue_inline(queue, &round, sizeof round));
     check_woken(&ends->items, raised);
+    foreseen[1] += is_foreseen(queue, 1);
     raised = raise_flag(&ends->space);
     OK(shmds_queue_dequeue_inline(queue, &value, sizeof value));
     check_woken(&ends->space, raised);
     CHECK(value == round);
   }
+  /* Within a lap, but not at its end. */
+  CHECK(foreseen[0] > 50 && foreseen[0] < 200 && foreseen[1] > 50 && foreseen[1] < 200);
+  OK(shmds_segment_close(segment));
+}
+
+static void each_spsc_operation_in_line_looks_for_sleepers(void) {
+  shmds_segment* segment = check_create_sized(check_name("flags-spsc"), 16384);
+  shmds_spsc_queue* queue = NULL;
+  shmds_spsc_queue_view* view = NULL;
+  uint64_t round = 0, value = 0;
+  OK(shmds_spsc_queue_create(segment, "queue", sizeof value, 0, 5, &queue));
+  view = SHMDS_VIEW_OF(shmds_spsc_queue_view, queue);
+  OK(shmds_spsc_queue_push(queue, &value));
+  OK(shmds_spsc_queue_pop(queue, &value));
+  /* The library would take the roles anew. */
+  view->producer.epoch = view->consumer.epoch = UINT64_MAX;
   for (round = 0; round < 40; round++) {
-    shmds_wait_word *produced = NULL, *consumed = NULL, raised = 0;
-    OK(shmds_spsc_queue_push(single, &round));
-    OK(shmds_spsc_queue_pop(single, &value));
-    produced = &SHMDS_VIEW_OF(shmds_spsc_queue_view, single)->producer.own->waiters;
-    consumed = &SHMDS_VIEW_OF(shmds_spsc_queue_view, single)->consumer.own->waiters;
-    raised = raise_flag(produced);
-    OK(shmds_spsc_queue_push_inline(single, &round, sizeof round));
-    check_woken(produced, raised);
-    raised = raise_flag(consumed);
-    OK(shmds_spsc_queue_pop_inline(single, &value, sizeof value));
-    check_woken(consumed, raised);
+    const void* front = NULL;
+    shmds_wait_word raised = raise_flag(&view->producer.own->waiters);
+    OK(shmds_spsc_queue_push_inline(queue, &round, sizeof round));
+    check_woken(&view->producer.own->waiters, raised);
+    raised = raise_flag(&view->consumer.own->waiters);
+    if (round % 2 == 0) {
+      OK(shmds_spsc_queue_pop_inline(queue, &value, sizeof value));
+    } else if ((view->consumer.at & view->index_mask) < view->last_index) {
+      OK(shmds_spsc_queue_front_inline(queue, &front, sizeof value));
+      memcpy(&value, front, sizeof value);
+      OK(shmds_spsc_queue_release_inline(queue));
+    } else {
+      OK(shmds_spsc_queue_pop_inline(queue, &value, sizeof value));
+    }
+    check_woken(&view->consumer.own->waiters, raised);
     CHECK(value == round);
   }
+  CHECK(view->producer.epoch == UINT64_MAX && view->consumer.epoch == UINT64_MAX);
+  OK(shmds_segment_close(segment));
+}
+
+static void each_ring_buffer_operation_in_line_looks_for_sleepers(void) {
+  shmds_segment* segment = check_create_sized(check_name("flags-ring"), 16384);
+  shmds_ring_buffer* ring = NULL;
+  shmds_ring_buffer_ends* ends = NULL;
+  uint64_t round = 0, value = 0;
+  size_t moved = 0;
+  OK(shmds_ring_buffer_create(segment, "ring", sizeof value, 0, 5, 0, &ring));
+  OK(shmds_ring_buffer_push(ring, &value));
+  OK(shmds_ring_buffer_pop(ring, &value));
+  ends = SHMDS_VIEW_OF(shmds_ring_buffer_view, ring)->producer.ends;
   for (round = 0; round < 40; round++) {
-    shmds_ring_buffer_ends* ends = NULL;
-    shmds_wait_word raised = 0;
-    OK(shmds_ring_buffer_push(ring, &round));
-    OK(shmds_ring_buffer_pop(ring, &value));
-    ends = SHMDS_VIEW_OF(shmds_ring_buffer_view, ring)->producer.ends;
-    raised = raise_flag(&ends->items);
-    OK(shmds_ring_buffer_push_inline(ring, &round, sizeof round));
+    shmds_wait_word raised = raise_flag(&ends->items);
+    if (round % 3 == 0) {
+      OK(shmds_ring_buffer_push_inline(ring, &round, sizeof round));
+    } else if (round % 3 == 1) {
+      OK(shmds_ring_buffer_push_overwrite_inline(ring, &round, sizeof round));
+    } else {
+      OK(shmds_ring_buffer_push_bulk_inline(ring, &round, 1, sizeof round, &moved));
+    }
     check_woken(&ends->items, raised);
     raised = raise_flag(&ends->space);
-    OK(shmds_ring_buffer_pop_inline(ring, &value, sizeof value));
+    if (round % 2 == 0) {
+      OK(shmds_ring_buffer_pop_inline(ring, &value, sizeof value));
+    } else {
+      OK(shmds_ring_buffer_pop_bulk_inline(ring, &value, 1, sizeof value, &moved));
+    }
     check_woken(&ends->space, raised);
     CHECK(value == round);
   }
@@ -690,7 +738,9 @@ int main(void) {
   RUN(null_is_refused_in_line_too);
   RUN(a_queue_of_a_closed_segment_refuses);
   RUN(elements_of_any_size_are_copied_whole);
-  RUN(each_inline_operation_looks_for_sleepers);
+  RUN(each_queue_operation_in_line_looks_for_sleepers);
+  RUN(each_spsc_operation_in_line_looks_for_sleepers);
+  RUN(each_ring_buffer_operation_in_line_looks_for_sleepers);
   RUN(an_inline_operation_wakes_who_sleeps);
   RUN(the_spsc_queue_agrees_both_ways);
   RUN(an_spsc_queue_between_processes_keeps_the_order);

@@ -20,19 +20,25 @@ impl fmt::Display for Timed {
 
 /// Tells whether the core is whole.
 pub struct Core {
-    least_ns: f64,
+    least: f64,
 }
 
 impl Default for Core {
     fn default() -> Self {
-        Self {
-            least_ns: f64::INFINITY,
+        let mut core = Self {
+            least: f64::INFINITY,
+        };
+        // Long enough to have seen it whole.
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(50) {
+            core.is_whole();
         }
+        core
     }
 }
 
-/// Operations in a slice.
-const SLICE: u64 = 4096;
+/// How long a slice takes, whatever is measured.
+const SLICE: Duration = Duration::from_micros(30);
 
 /// How long undisturbed slices are waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -41,17 +47,20 @@ impl Core {
     /// Nobody shares it, by all that was seen.
     fn is_whole(&mut self) -> bool {
         let begin = Instant::now();
-        add();
-        let ns = begin.elapsed().as_nanos() as f64;
-        self.least_ns = self.least_ns.min(ns);
-        ns <= 1.1 * self.least_ns
+        add_at_once();
+        let middle = Instant::now();
+        add_in_turn();
+        let ratio = (middle - begin).as_nanos() as f64 / middle.elapsed().as_nanos() as f64;
+        self.least = self.least.min(ratio);
+        ratio <= 1.1 * self.least
     }
 
     /// What each operation takes of those that `work` does, so many at a time. It is called until
     /// about `count` of them were undisturbed. If that takes longer than a fifth of a second, the
     /// others count unless there are some.
     pub fn time(&mut self, count: u64, mut work: impl FnMut(u64)) -> Timed {
-        let wanted = count / SLICE + 1;
+        let slice = operations_in_a_slice(&mut work);
+        let wanted = count / slice + 1;
         let start = Instant::now();
         let (mut all, mut whole) = (0, 0);
         let (mut all_ns, mut whole_ns) = (0.0, 0.0);
@@ -65,7 +74,7 @@ impl Core {
                 continue;
             }
             let begin = Instant::now();
-            work(SLICE);
+            work(slice);
             let ns = begin.elapsed().as_nanos() as f64;
             all += 1;
             all_ns += ns;
@@ -80,19 +89,40 @@ impl Core {
             (all_ns, all)
         };
         Timed {
-            ns: ns / (slices * SLICE) as f64,
+            ns: ns / (slices * slice) as f64,
             undisturbed: whole as f64 / all as f64,
         }
     }
 }
 
+fn operations_in_a_slice(work: &mut impl FnMut(u64)) -> u64 {
+    let mut operations = 256;
+    loop {
+        let begin = Instant::now();
+        work(operations);
+        if begin.elapsed() >= SLICE {
+            return operations;
+        }
+        operations += operations / 4;
+    }
+}
+
 /// As many additions at once as the processor is able to do.
-fn add() {
+fn add_at_once() {
     let mut sums = [0_u64; 8];
     for _ in 0..1000 {
         for sum in &mut sums {
             // SAFETY: counts in a register, and nothing else.
             unsafe { std::arch::asm!("inc {}", inout(reg) * sum, options(nomem, nostack)) };
         }
+    }
+}
+
+/// Additions one after the other, which hardly any neighbour delays.
+fn add_in_turn() {
+    let mut sum = 0_u64;
+    for _ in 0..1000 {
+        // SAFETY: as above.
+        unsafe { std::arch::asm!("inc {0}", "inc {0}", inout(reg) sum, options(nomem, nostack)) };
     }
 }

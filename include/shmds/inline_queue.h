@@ -254,7 +254,11 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
 SHMDS_INLINE bool shmds_queue_has_sleepers_inline(const shmds_wait_word* sleepers) {
 #if defined(__x86_64__)
   /* By two instructions; a compiler takes an atomic word into a register first. */
-  __asm__ goto("testb $1, %0\n\tjnz %l1" : : "m"(*sleepers) : "cc" : somebody);
+  __asm__ goto(SHMDS_TEST_BIT_0_OF_BYTE "\n\tjnz %l1"
+               :
+               : "m"(*SHMDS_VIEW_OF(const unsigned char, sleepers))
+               : "cc"
+               : somebody);
   return false;
 somebody:
   return true;

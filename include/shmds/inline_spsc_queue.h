@@ -131,8 +131,8 @@ typedef struct shmds_spsc_queue_popping {
 
 /**
  * What of a pop can be done in line before the element is copied: true if there is one, to be taken
- * out by `shmds_spsc_queue_end_pop_inline` then. False says nothing; the library has to be asked
- * then.
+ * out by `shmds_spsc_queue_end_pop_inline` then, with no other operation of the consumer in
+ * between. False says nothing; the library has to be asked then.
  *
  * In two steps, so that C++ can copy an element as what it is, and leave out what nobody looks at.
  *

@@ -178,7 +178,7 @@ impl Ring {
         let ready = self.distance(at, limit).ok_or(Corrupt::Positions)?;
         let index = at & (self.plan.lap - 1);
         let (lap, last) = (at - index, self.plan.capacity - 1);
-        let slots = self.slots().addr().get() as u64;
+        let slots = self.slots().as_ptr().expose_provenance() as u64;
         let before = lap.wrapping_mul(self.plan.elem_size);
         side.slots.store(slots.wrapping_sub(before), Relaxed);
         side.stop.store(lap + (index + ready).min(last), Relaxed);

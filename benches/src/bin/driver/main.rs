@@ -145,12 +145,14 @@ fn run() -> Result<(), String> {
             part(&mut bench)?;
         }
     }
-    println!(
-        "\n## The processor\n\nWhat one thread does is timed in slices; those count in which nobody \
-         else worked on the other half of its core.\n"
-    );
-    for program in bench.ours.iter().chain([&bench.peers]) {
-        println!("- {}", program.quietness());
+    let programs = bench.ours.iter().chain([&bench.peers]);
+    let quietness = programs.filter_map(Program::quietness).collect::<Vec<_>>();
+    if !quietness.is_empty() {
+        println!(
+            "\n## The processor\n\nWhat one thread does is timed in slices of the same length; those \
+             count in which nobody else worked on the other half of its core.\n"
+        );
+        println!("- {}", quietness.join("\n- "));
     }
     bench.report.end()
 }

@@ -86,17 +86,21 @@ impl Program {
         answer.get("ns")
     }
 
-    /// How much of the time that was, and whether it was none for some measurements.
-    pub fn quietness(&self) -> String {
+    /// How often a slice that began undisturbed ended so, and how many measurements had none;
+    /// `None`: nothing was measured.
+    pub fn quietness(&self) -> Option<String> {
+        if self.undisturbed.is_empty() {
+            return None;
+        }
         let mean = self.undisturbed.iter().sum::<f64>() / self.undisturbed.len() as f64;
         let never = self.undisturbed.iter().filter(|&&share| share == 0.0);
-        format!(
+        Some(format!(
             "{}: {:.0} % of the slices undisturbed, none in {} of {} measurements",
             self.compiler,
             100.0 * mean,
             never.count(),
             self.undisturbed.len()
-        )
+        ))
     }
 }
 
