@@ -20,13 +20,13 @@ impl fmt::Display for Timed {
 
 /// Tells whether the core is whole.
 pub struct Core {
-    least: f64,
+    least_ns: f64,
 }
 
 impl Default for Core {
     fn default() -> Self {
         let mut core = Self {
-            least: f64::INFINITY,
+            least_ns: f64::INFINITY,
         };
         // Long enough to have seen it whole.
         let begin = Instant::now();
@@ -44,15 +44,13 @@ const SLICE: Duration = Duration::from_micros(30);
 const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Core {
-    /// Nobody shares it, by all that was seen.
+    /// Nobody shares it, and its clock is no slower, by all that was seen.
     fn is_whole(&mut self) -> bool {
         let begin = Instant::now();
-        add_at_once();
-        let middle = Instant::now();
-        add_in_turn();
-        let ratio = (middle - begin).as_nanos() as f64 / middle.elapsed().as_nanos() as f64;
-        self.least = self.least.min(ratio);
-        ratio <= 1.1 * self.least
+        add();
+        let ns = begin.elapsed().as_nanos() as f64;
+        self.least_ns = self.least_ns.min(ns);
+        ns <= 1.1 * self.least_ns
     }
 
     /// What each operation takes of those that `work` does, so many at a time. It is called until
@@ -108,21 +106,12 @@ fn operations_in_a_slice(work: &mut impl FnMut(u64)) -> u64 {
 }
 
 /// As many additions at once as the processor is able to do.
-fn add_at_once() {
+fn add() {
     let mut sums = [0_u64; 8];
     for _ in 0..1000 {
         for sum in &mut sums {
             // SAFETY: counts in a register, and nothing else.
             unsafe { std::arch::asm!("inc {}", inout(reg) * sum, options(nomem, nostack)) };
         }
-    }
-}
-
-/// Additions one after the other, which hardly any neighbour delays.
-fn add_in_turn() {
-    let mut sum = 0_u64;
-    for _ in 0..1000 {
-        // SAFETY: as above.
-        unsafe { std::arch::asm!("inc {0}", "inc {0}", inout(reg) sum, options(nomem, nostack)) };
     }
 }
