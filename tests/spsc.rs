@@ -272,8 +272,7 @@ fn leaves_all_to_the_library(view: &SpscView, role: Role) -> bool {
         Role::Consumer => other.wrapping_sub(at).wrapping_sub(1) >= view.lap,
     };
     let has_front = side.front.load(Acquire) == at.wrapping_add(1);
-    let index = at.wrapping_sub(side.lap.load(Acquire));
-    is_blocked && index >= side.ready.load(Acquire) && !has_front
+    is_blocked && at >= side.stop.load(Acquire) && !has_front
 }
 
 #[test]

@@ -19,6 +19,8 @@ enum Fault {
     PositionBeforeCopy,
     /// A side notes that slots are ready past the end of the lap that it is in.
     ReadyPastTheLap,
+    /// A side takes the other one for being in the lap where it looked before.
+    OtherInTheSameLap,
     /// A consumer takes the other's position for one that it may pop.
     LimitTooFar,
     /// Who takes a role goes on with what it knew of the other side in an earlier term. No mistake:
@@ -54,13 +56,13 @@ struct Queue {
     fault: Fault,
 }
 
-/// What the holder of a role knows by itself: where it is, the lap that it is in, and up to which
-/// index there it can go without a look.
+/// What the holder of a role knows by itself: where it is, before which position it need not look
+/// again, and before which one the other side is in the same lap.
 #[derive(Clone, Copy, Default)]
 struct Side {
     at: u64,
-    lap: u64,
-    ready: u64,
+    stop: u64,
+    look_limit: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +118,7 @@ impl Queue {
             side.at = self.ends(role).0.position.load(Relaxed);
         }
         if taken && self.fault != Fault::Kept {
+            side.look_limit = 0;
             self.look(role, side);
         }
         taken
@@ -144,11 +147,17 @@ impl Queue {
             (Consumer, Fault::LimitTooFar) => other + 1,
             (Consumer, _) => other,
         };
-        side.lap = at - (at & (self.lap - 1));
-        side.ready = match self.fault {
-            Fault::ReadyPastTheLap => limit - side.lap,
-            _ => (limit - side.lap).min(self.capacity - 1),
+        let same_lap = limit < side.look_limit || self.fault == Fault::OtherInTheSameLap;
+        if at < limit && same_lap {
+            side.stop = limit;
+            return limit - at;
+        }
+        let lap = at - (at & (self.lap - 1));
+        side.stop = match self.fault {
+            Fault::ReadyPastTheLap => limit,
+            _ => limit.min(lap + self.capacity - 1),
         };
+        side.look_limit = lap + self.capacity;
         self.number(limit) - self.number(at)
     }
 
@@ -160,7 +169,7 @@ impl Queue {
     /// Where the role is, how many elements it can move, at most `wanted`, and where it is then.
     fn ready(&self, role: Role, side: &mut Side, wanted: u64) -> (u64, u64, u64) {
         let at = side.at;
-        if wanted == 1 && at - side.lap < side.ready {
+        if wanted == 1 && at < side.stop {
             return (at, 1, at + 1);
         }
         let count = self.look(role, side).min(wanted);
@@ -298,6 +307,13 @@ fn a_position_stored_before_the_copy_is_caught() {
 fn slots_noted_as_ready_past_the_lap_are_caught() {
     is_caught(3, "lost", || {
         elements_pass(Fault::ReadyPastTheLap, 3, 2, &[1, 1]);
+    });
+}
+
+#[test]
+fn another_lap_taken_for_the_same_is_caught() {
+    is_caught(3, "lost", || {
+        elements_pass(Fault::OtherInTheSameLap, 3, 2, &[1, 1]);
     });
 }
 
