@@ -56,8 +56,11 @@ class Core {
   double least_ns_ = std::numeric_limits<double>::infinity();
 };
 
-// The one that the program measures on.
-inline Core core;
+// The one that this process measures on, if it does.
+inline Core& this_core() {
+  static Core core;
+  return core;
+}
 
 // How many operations `work` does in a slice's time, the same for all that is measured: whoever is
 // slower would be disturbed more often otherwise.
@@ -79,6 +82,7 @@ std::uint64_t operations_in_a_slice(Work& work) {
 template <class Work>
 Timed undisturbed(std::uint64_t count, Work work) {
   constexpr std::uint64_t patience_ns = 200'000'000;
+  Core& core = this_core();
   const std::uint64_t slice = operations_in_a_slice(work);
   const std::uint64_t wanted = count / slice + 1;
   const std::uint64_t start = now_ns();

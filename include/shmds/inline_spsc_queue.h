@@ -52,6 +52,7 @@ SHMDS_INLINE shmds_spsc_queue_step shmds_spsc_queue_step_inline(const shmds_spsc
   const shmds_spsc_queue_step step = {SHMDS_POINTER_AT(unsigned char, side->slots + at * elem_size),
                                       at + 1};
   if (!step.slot) {
+    /* No slot is at address 0, so nobody has to look whether this one is. */
     __builtin_unreachable();
   }
   return step;
