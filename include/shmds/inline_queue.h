@@ -66,10 +66,12 @@ typedef struct shmds_queue_memory {
  * addresses are the same. It would cost a tenth. */
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
     __attribute__((unused, aligned(1024)));
+/** @cond a check, which nobody calls */
 SHMDS_STATIC_ASSERT(offsetof(shmds_queue_memory, often) % 1024 >= 512 &&
                         offsetof(shmds_queue_memory, often) % 1024 + sizeof(shmds_queue_memo) <=
                             1024,
                     "what is remembered has to stay in the second half of a kilobyte");
+/** @endcond */
 
 /** The word at a position of the lap that is expected. */
 SHMDS_INLINE uint64_t* shmds_queue_cell_inline(const shmds_queue_foresight* foreseen, uint64_t at) {
