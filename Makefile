@@ -109,7 +109,7 @@ test: test-tools test-format test-lint test-docs test-rust test-models test-c te
 	@echo "make test: all steps passed"
 
 test-tools:
-	@$(STEP) "Tools" $(NEED) cargo rustfmt clippy cc cxx cmake clang clang-format catch2 pkg-config boost abigail
+	@$(STEP) "Tools" $(NEED) cargo rustfmt clippy cc cxx cmake clang clang-format catch2 pkg-config boost abigail doxygen
 	@scripts/shm-residue note build/shm-before
 
 test-format:
@@ -128,6 +128,7 @@ test-lint:
 
 test-docs:
 	@$(STEP) "rustdoc" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --no-deps --document-private-items
+	@$(STEP) "C and C++ reference" scripts/docs
 
 test-rust:
 	@$(STEP) "Rust tests, and C tests against the library with debug assertions" $(CARGO) test --locked
