@@ -794,9 +794,9 @@ typedef struct shmds_spsc_queue_side {
    */
   uint64_t stop;
   /**
-   * Position before which code in line lets the other side be by itself: right behind the
-   * last one of the lap, or 1 where nothing is known of it; or 0, while it pays to give the
-   * other one a head start (see [`patience`]).
+   * What the other side has to be before, for code in line to go on with what it sees there
+   * by itself: the position right behind the last one of the lap, or 1 where nothing is known
+   * of the lap; or 0, while it pays to give the other side a head start (see [`patience`]).
    *
    * [`patience`]: crate::structures::patience
    */

@@ -22,31 +22,30 @@ template <class Pair>
   }
 }
 
-// An acquisition and a release by one thread: through the C++ "wrapper", "inline"
-// in C, or by a "call" of the library.
+// An acquisition and a release by one thread: through the C++ "wrapper", "inline" in C, or by a
+// "call" of the library.
 inline Timed pool_pair(const std::string& how, std::uint64_t count) {
   const SegmentName name;
   Segment segment(name.str());
   const Pool pool(segment.shm, "pool", capacity);
-  const auto warmed_up = [&](auto pair) {
-    pool_pairs(pool, count / 10 + 1, pair);
+  const auto timed = [&](auto pair) {
     return undisturbed(count, [&](std::uint64_t pairs) { pool_pairs(pool, pairs, pair); });
   };
   if (how == "wrapper") {
-    return warmed_up([](Pool& shared) {
+    return timed([](Pool& shared) {
       const Pool::handle_type got = shared.acquire();
       return got != Pool::invalid_handle && shared.try_release(got);
     });
   }
   if (how == "inline") {
-    return warmed_up([](Pool& shared) {
+    return timed([](Pool& shared) {
       std::uint32_t got = 0;
       return shmds_object_pool_acquire_inline(shared.native_handle(), &got) == SHMDS_OK &&
              shmds_object_pool_release_inline(shared.native_handle(), got) == SHMDS_OK;
     });
   }
   if (how == "call") {
-    return warmed_up([](Pool& shared) {
+    return timed([](Pool& shared) {
       std::uint32_t got = 0;
       return shmds_object_pool_acquire(shared.native_handle(), &got) == SHMDS_OK &&
              shmds_object_pool_release(shared.native_handle(), got) == SHMDS_OK;

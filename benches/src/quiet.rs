@@ -93,6 +93,7 @@ impl Core {
     }
 }
 
+/// How many operations `work` does in the time of a slice. Finding out warms up as well.
 fn operations_in_a_slice(work: &mut impl FnMut(u64)) -> u64 {
     let mut operations = 256;
     loop {

@@ -33,9 +33,9 @@ pub struct SpscSide {
     /// Position before which the slots of that lap can be used without another look: never past
     /// the last one, since the step from there is a longer one; and 0 where no other is known.
     pub stop: AtomicU64,
-    /// Position before which code in line lets the other side be by itself: right behind the
-    /// last one of the lap, or 1 where nothing is known of it; or 0, while it pays to give the
-    /// other one a head start (see [`patience`]).
+    /// What the other side has to be before, for code in line to go on with what it sees there
+    /// by itself: the position right behind the last one of the lap, or 1 where nothing is known
+    /// of the lap; or 0, while it pays to give the other side a head start (see [`patience`]).
     ///
     /// [`patience`]: crate::structures::patience
     pub look_limit: AtomicU64,

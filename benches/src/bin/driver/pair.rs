@@ -67,7 +67,6 @@ impl Figures {
 /// Nanoseconds of a push and a pop.
 pub fn pair(program: &mut Program, kind: &str, size: u32, count: u64) -> Result<f64, String> {
     program.ask(&format!("open {kind} {size}"))?;
-    program.ask(&format!("pair {}", count / 10 + 1))?;
     let figure = program.undisturbed_ns(&format!("pair {count}"))?;
     program.ask("close")?;
     Ok(figure)
