@@ -80,48 +80,59 @@ SHMDS_INLINE uint64_t shmds_word_inline(const unsigned char* source) {
 #pragma GCC diagnostic pop
 #endif
 
-#if defined(__SSE2__)
-/** Two words in one register, loaded one by one. */
-SHMDS_INLINE __m128i shmds_pair_of_words_inline(const unsigned char* source) {
-#if defined(__clang__)
+/** Copies two words, loaded one by one, by one store if the processor has one. */
+SHMDS_INLINE void shmds_copy_two_words_inline(unsigned char* target, const unsigned char* source) {
+#if defined(__SSE2__) && defined(__clang__)
   const void* low = source;
   const void* high = source + 8;
-  __m128d pair = _mm_load_sd(SHMDS_BYTES_OF(const double, low));
+  __m128d words = _mm_load_sd(SHMDS_BYTES_OF(const double, low));
   /* As in `shmds_word_inline`. */
-  __asm__("" : "+x"(pair));
-  return _mm_castpd_si128(_mm_loadh_pd(pair, SHMDS_BYTES_OF(const double, high)));
-#else
+  __asm__("" : "+x"(words));
+  words = _mm_loadh_pd(words, SHMDS_BYTES_OF(const double, high));
+  memcpy(target, &words, sizeof words);
+#elif defined(__SSE2__)
   /* By way of integers, which GCC does not have to put into memory before, if it has them in
    * registers. */
   const uint64_t low = shmds_word_inline(source);
   const uint64_t high = shmds_word_inline(source + 8);
-  return _mm_set_epi64x(SHMDS_SIGNED(high), SHMDS_SIGNED(low));
+  const __m128i words = _mm_set_epi64x(SHMDS_SIGNED(high), SHMDS_SIGNED(low));
+  memcpy(target, &words, sizeof words);
+#else
+  const uint64_t low = shmds_word_inline(source);
+  const uint64_t high = shmds_word_inline(source + 8);
+  memcpy(target, &low, sizeof low);
+  memcpy(target + 8, &high, sizeof high);
 #endif
 }
-#endif
 
 /** Copies a small element by loads of no more than a word. It was often built just now, field by
  * field, and a wider load would have to wait until all those stores have left the processor's store
- * buffer. */
+ * buffer.
+ *
+ * No loop: GCC unrolls one only after it has decided what stays in registers, and an element whose
+ * words are looked for in a loop does not. */
 SHMDS_INLINE void shmds_copy_in_inline(void* slot, const void* element, size_t elem_size) {
   unsigned char* target = SHMDS_BYTES_OF(unsigned char, slot);
   const unsigned char* source = SHMDS_BYTES_OF(const unsigned char, element);
-  size_t offset = 0;
   if (!__builtin_constant_p(elem_size) || elem_size % 8 != 0 || elem_size == 8 || elem_size > 64) {
     memcpy(slot, element, elem_size);
     return;
   }
-#if defined(__SSE2__)
-#pragma GCC unroll 4
-  for (; offset + 16 <= elem_size; offset += 16) {
-    const __m128i words = shmds_pair_of_words_inline(source + offset);
-    memcpy(target + offset, &words, sizeof words);
+  if (elem_size >= 16) {
+    shmds_copy_two_words_inline(target, source);
   }
-#endif
-#pragma GCC unroll 8
-  for (; offset < elem_size; offset += 8) {
-    const uint64_t word = shmds_word_inline(source + offset);
-    memcpy(target + offset, &word, sizeof word);
+  if (elem_size >= 32) {
+    shmds_copy_two_words_inline(target + 16, source + 16);
+  }
+  if (elem_size >= 48) {
+    shmds_copy_two_words_inline(target + 32, source + 32);
+  }
+  if (elem_size >= 64) {
+    shmds_copy_two_words_inline(target + 48, source + 48);
+  }
+  if (elem_size % 16 != 0) {
+    const uint64_t last = shmds_word_inline(source + elem_size - 8);
+    memcpy(target + elem_size - 8, &last, sizeof last);
   }
 }
 
