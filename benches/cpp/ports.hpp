@@ -230,6 +230,7 @@ void with_port(const std::string& kind, Use use) {
   if (kind == "boost-queue") return use.template operator()<BoostQueue<E>>();
   if (kind == "floor") return use.template operator()<FloorQueue<E, Floor::stores>>();
   if (kind == "floor-loads") return use.template operator()<FloorQueue<E, Floor::loads>>();
+  if (kind == "floor-parts") return use.template operator()<PartsFloorQueue<E>>();
   if (kind == "spsc") return use.template operator()<ShmSpsc<E>>();
   if (kind == "spsc-optional") return use.template operator()<ShmSpscOptional<E>>();
   if (kind == "spsc-inline") return use.template operator()<CInlineSpsc<E>>();

@@ -4,9 +4,10 @@ use crate::Bench;
 use crate::program::Program;
 use crate::report::Target::{self, AtMost};
 
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "floor",
     "floor-loads",
+    "floor-parts",
     "queue",
     "queue-optional",
     "queue-inline",
@@ -21,7 +22,7 @@ const OURS: [&str; 12] = [
 const PEERS: [&str; 2] = ["array-queue", "rtrb"];
 
 /// What is compared with what, and what the ratio should be.
-const ROWS: [(&str, &str, Target); 20] = [
+const ROWS: [(&str, &str, Target); 22] = [
     ("queue", "cas", AtMost(2.5)),
     ("queue", "boost-queue", AtMost(0.55)),
     ("queue", "array-queue", AtMost(1.0)),
@@ -31,6 +32,8 @@ const ROWS: [(&str, &str, Target); 20] = [
     ("floor", "cas", Target::None),
     ("floor-loads", "cas", Target::None),
     ("floor-loads", "array-queue", Target::None),
+    ("floor-parts", "cas", Target::None),
+    ("floor-parts", "array-queue", Target::None),
     ("queue-optional", "cas", Target::None),
     ("queue-inline", "cas", Target::None),
     ("queue-call", "cas", Target::None),
@@ -106,7 +109,10 @@ fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
          shm_spsc_queue through the C++ wrapper, with an element to fill or, `optional`, one \
          returned; `inline` is shmds_inline.h; `call` the functions of the shared library. `floor` \
          copies the payload, makes the two compare-and-swaps, and stores what shm_queue stores; \
-         `floor-loads` also loads the hint and the ring word first, as whoever is not alone must.",
+         `floor-loads` also loads the hint and the ring word first, as whoever is not alone must; \
+         `floor-parts` instead loads where the parts are and how large, which `floor` knows, and \
+         checks what others could have damaged: all of `queue`, but for finding the thread's lane, \
+         looking for sleepers, and noticing others.",
     );
     for (what, beside, target) in ROWS {
         let name = format!("{what} / {beside}");
