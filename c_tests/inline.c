@@ -404,13 +404,9 @@ static void* end_late(void* queue) {
   return NULL;
 }
 
-static void a_thread_that_ends_may_still_use_a_queue(void) {
-  shmds_segment* segment = check_create_sized(check_name("late"), 4096);
-  shmds_queue* queue = NULL;
+static void use_by_threads_that_end(shmds_queue* queue) {
   pthread_t threads[8];
   size_t i, round;
-  OK(shmds_queue_create(segment, "queue", sizeof(uint64_t), 0, 64, &queue));
-  CHECK(pthread_key_create(&late_key, use_the_queue_late) == 0);
   for (round = 0; round < 50; round++) {
     for (i = 0; i < LENGTH(threads); i++) {
       CHECK(pthread_create(&threads[i], NULL, end_late, queue) == 0);
@@ -420,6 +416,17 @@ static void a_thread_that_ends_may_still_use_a_queue(void) {
     }
   }
   CHECK(shmds_queue_size(queue) == 0);
+}
+
+static void a_thread_that_ends_may_still_use_a_queue(void) {
+  shmds_segment* segment = check_create_sized(check_name("late"), 4096);
+  shmds_queue* queue = NULL;
+  OK(shmds_queue_create(segment, "queue", sizeof(uint64_t), 0, 64, &queue));
+  CHECK(pthread_key_create(&late_key, use_the_queue_late) == 0);
+  use_by_threads_that_end(queue);
+  /* And where there is no key left under which anything could be remembered. */
+  SHMDS_VIEW_OF(shmds_queue_view, queue)->key = UINT64_MAX;
+  use_by_threads_that_end(queue);
   OK(shmds_segment_close(segment));
 }
 
@@ -485,6 +492,39 @@ static void a_queue_of_a_closed_segment_refuses(void) {
   OK(shmds_queue_dequeue_inline(again, &value, sizeof value));
   FAILS(SHMDS_E_STATE, "closed", shmds_queue_enqueue_inline(queue, &value, sizeof value));
   CHECK(shmds_queue_size(again) == 0);
+  OK(shmds_segment_close(segment));
+}
+
+/* Whatever the key says of the queue: the number of its slots; that there are too many to say; or
+ * that nothing may be remembered, since no key is left. */
+static void a_queue_works_under_any_key(void) {
+  shmds_segment* segment = check_create_sized(check_name("keys"), 1 << 16);
+  size_t kind;
+  for (kind = 0; kind < 3; kind++) {
+    shmds_queue* queue = NULL;
+    shmds_queue_view* view = NULL;
+    shmds_queue_pass pass;
+    uint64_t slots = 0;
+    uint64_t value = 0;
+    uint64_t i;
+    char name[8];
+    snprintf(name, sizeof name, "%zu", kind);
+    OK(shmds_queue_create(segment, name, sizeof value, 0, 5, &queue));
+    view = SHMDS_VIEW_OF(shmds_queue_view, queue);
+    slots = shmds_queue_slots_by_key_inline(view->key);
+    CHECK(slots == view->parts.slot_count && slots > 5);
+    view->key = kind == 0 ? view->key : kind == 1 ? view->key - slots : UINT64_MAX;
+    CHECK(shmds_queue_own_lane(queue, &pass) == (kind != 2));
+    for (i = 0; i < 500; i++) {
+      CHECK(shmds_queue_enqueue_inline(queue, &i, sizeof i) == SHMDS_OK);
+      CHECK(shmds_queue_dequeue_inline(queue, &value, sizeof value) == SHMDS_OK && value == i);
+    }
+    CHECK(shmds_queue_dequeue_inline(queue, &value, sizeof value) == SHMDS_EMPTY);
+    for (i = 0; i < 5; i++) {
+      CHECK(shmds_queue_enqueue_inline(queue, &i, sizeof i) == SHMDS_OK);
+    }
+    CHECK(shmds_queue_enqueue_inline(queue, &i, sizeof i) == SHMDS_FULL);
+  }
   OK(shmds_segment_close(segment));
 }
 
@@ -742,6 +782,7 @@ int main(void) {
   RUN(a_thread_that_ends_may_still_use_a_queue);
   RUN(null_is_refused_in_line_too);
   RUN(a_queue_of_a_closed_segment_refuses);
+  RUN(a_queue_works_under_any_key);
   RUN(elements_of_any_size_are_copied_whole);
   RUN(each_queue_operation_in_line_looks_for_sleepers);
   RUN(each_spsc_operation_in_line_looks_for_sleepers);

@@ -50,6 +50,11 @@
 #define SHMDS_QUEUE_STRIDE 64
 
 /**
+ * For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0.
+ */
+#define SHMDS_QUEUE_KEY_SLOT_BITS 24
+
+/**
  * For `shmds_inline.h`: words that others have to come further for a head start to have paid
  * (see docs/performance.md).
  */
@@ -332,7 +337,7 @@ typedef struct shmds_object_token {
  */
 typedef struct shmds_object_pool_view {
   /**
-   * What threads remember the pool by. Never used twice.
+   * What threads remember the pool by. Never used twice; all ones, if nothing may be remembered.
    */
   uint64_t key;
   /**
@@ -517,7 +522,8 @@ typedef struct shmds_queue_parts {
  */
 typedef struct shmds_queue_view {
   /**
-   * What threads remember the queue by. Never used twice.
+   * What threads remember the queue by. Never used twice; all ones, if nothing may be remembered.
+   * Its low 24 bits are the number of payload slots; 0 if that has more bits.
    */
   uint64_t key;
   /**

@@ -19,9 +19,6 @@
 /** @cond macros for these headers alone */
 #define SHMDS_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SHMDS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-/* Has a value in a register here: what was selected before is selected, and not stored or left out
- * by a branch. */
-#define SHMDS_SELECTED(value) __asm__("" : "+r"(value))
 /* Of operand 0 in memory; in Intel's syntax GCC says how long it is, Clang does not. */
 #if defined(__clang__)
 #define SHMDS_TEST_BIT_0_OF_BYTE "{testb $1, %0|test byte ptr %0, 1}"

@@ -101,12 +101,9 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
   shmds_queue_foresight* head = &memo->foreseen[1];
   /* Never ahead of the truth: the position before is passed, and all before that were. */
   __atomic_store_n(hint, next, __ATOMIC_RELEASE);
-  /* The same for the tail of a full queue would cost more than it is worth. Without a branch: some
-   * processors get to the next compare-and-swap sooner. */
-  if (side == 0) {
-    uint64_t foreseen = head->at == at ? word : head->word;
-    SHMDS_SELECTED(foreseen);
-    head->word = foreseen;
+  /* The same for the tail of a full queue would cost more than it is worth. */
+  if (side == 0 && head->at == at) {
+    head->word = word;
   }
 }
 
@@ -279,12 +276,12 @@ SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_w
 
 /** Enqueues at the word that was foreseen, if that is still there. */
 SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
-                                                      const void* element, size_t elem_size) {
+                                                      uint64_t slot_count, const void* element,
+                                                      size_t elem_size) {
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_ends* ends = parts->ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t expected = memo->foreseen[0].word;
-  const uint64_t slot_count = parts->slot_count;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
   if (SHMDS_UNLIKELY(spare >= slot_count)) {
     return false;
@@ -305,12 +302,12 @@ SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_
  * then.
  */
 SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
-                                                   size_t elem_size, const void** taken) {
+                                                   uint64_t slot_count, size_t elem_size,
+                                                   const void** taken) {
   const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_ends* ends = parts->ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t expected = memo->foreseen[1].word;
-  const uint64_t slot_count = parts->slot_count;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
   uint64_t slot = 0;
   if (SHMDS_UNLIKELY(spare >= slot_count)) {
@@ -370,6 +367,12 @@ SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
   return __atomic_load_n(&view->key, __ATOMIC_RELAXED);
 }
 
+/** The number of payload slots of the queue whose key that is; 0 if it has too many to say. For who
+ * has to look at the key anyway, this saves a load. */
+SHMDS_INLINE uint64_t shmds_queue_slots_by_key_inline(uint64_t key) {
+  return key & ((UINT64_C(1) << SHMDS_QUEUE_KEY_SLOT_BITS) - 1);
+}
+
 /**
  * What of `shmds_queue_enqueue` can be done in line, on the queue that the thread uses often: true
  * if the element went in. False says nothing; `shmds_queue_enqueue_otherwise_inline` is next.
@@ -382,8 +385,10 @@ SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
 SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void* element,
                                                  size_t elem_size) {
   shmds_queue_memo* often = &shmds_queue_thread_memory.often;
-  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
-         shmds_queue_enqueue_foreseen_inline(queue, often, element, elem_size);
+  const uint64_t key = shmds_queue_key_inline(queue);
+  return SHMDS_LIKELY(often->pass.key == key) &&
+         shmds_queue_enqueue_foreseen_inline(queue, often, shmds_queue_slots_by_key_inline(key),
+                                             element, elem_size);
 }
 
 /**
@@ -395,8 +400,10 @@ SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void*
 SHMDS_INLINE bool shmds_queue_try_take_inline(shmds_queue* queue, size_t elem_size,
                                               const void** taken) {
   shmds_queue_memo* often = &shmds_queue_thread_memory.often;
-  return SHMDS_LIKELY(often->pass.key == shmds_queue_key_inline(queue)) &&
-         shmds_queue_take_foreseen_inline(queue, often, elem_size, taken);
+  const uint64_t key = shmds_queue_key_inline(queue);
+  return SHMDS_LIKELY(often->pass.key == key) &&
+         shmds_queue_take_foreseen_inline(queue, often, shmds_queue_slots_by_key_inline(key),
+                                          elem_size, taken);
 }
 /** Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`. */
 SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* element,

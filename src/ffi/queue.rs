@@ -7,6 +7,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::segment::Intent;
+use crate::structures::key::NOTE_BITS;
 use crate::structures::patience;
 use crate::structures::placed::{PLACES, STRIDE};
 use crate::structures::queue::{Params, Pass, Pinned, Queue, QueueView};
@@ -37,7 +38,14 @@ pub const SHMDS_QUEUE_PLACES: usize = 16;
 /// For `shmds_inline.h`: see `SHMDS_QUEUE_PLACES`.
 pub const SHMDS_QUEUE_STRIDE: usize = 64;
 
-const _: () = assert!(SHMDS_QUEUE_PLACES == PLACES && SHMDS_QUEUE_STRIDE == STRIDE);
+/// For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0.
+pub const SHMDS_QUEUE_KEY_SLOT_BITS: u32 = 24;
+
+const _: () = assert!(
+    SHMDS_QUEUE_PLACES == PLACES
+        && SHMDS_QUEUE_STRIDE == STRIDE
+        && SHMDS_QUEUE_KEY_SLOT_BITS == NOTE_BITS
+);
 
 /// For `shmds_inline.h`: words that others have to come further for a head start to have paid
 /// (see docs/performance.md).

@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod atomic;
+pub mod key;
 pub mod patience;
 pub mod placed;
 pub mod pool;

@@ -21,6 +21,11 @@ pub const STRIDE: usize = 64;
 /// load has to wait for an earlier store.
 const ALIASES: usize = 4096;
 
+/// The place of what begins with this.
+pub fn place_of<T>(beginning: &T) -> usize {
+    core::ptr::from_ref(beginning).addr() / STRIDE % PLACES
+}
+
 /// A value on the heap, at an address of our choice.
 pub struct Placed<T> {
     block: NonNull<u8>,

@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::Segment;
 use crate::segment::fork::{self, Inherited};
+use crate::structures::key::{self, NO_KEY};
 use crate::structures::placed::Placed;
-use crate::structures::queue::new_key;
 use crate::structures::{
     End, Extent, Handle, Standing, Structure, expect, expect_kind, validate_elements,
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::ffi::{CStr, CString};
 
 /// What a pool's creator chooses.
@@ -61,8 +61,9 @@ unsafe impl Send for ObjectPool {}
 // SAFETY: as above.
 unsafe impl Sync for ObjectPool {}
 
-/// The next pool's place in what threads remember.
-static NEXT_PLACE: AtomicU64 = AtomicU64::new(0);
+/// The next pool's place in what threads remember: pools opened one after the other have places of
+/// their own.
+static NEXT_PLACE: AtomicUsize = AtomicUsize::new(0);
 
 impl ObjectPool {
     fn text(&self) -> String {
@@ -343,6 +344,9 @@ impl ObjectPool {
     pub fn pass(&self) -> Result<Option<PoolPass>> {
         // Before anything else: if it changes meanwhile, what the pass says is void.
         let key = self.view.key.load(Relaxed);
+        if key == NO_KEY {
+            return Ok(None);
+        }
         let claim = self.claim()?;
         Ok(PoolPass::new(key, self.recent(), &self.objects, claim))
     }
@@ -418,8 +422,7 @@ fn is_dead(segment: &Segment, word: Word) -> bool {
 unsafe impl Inherited for ObjectPool {
     fn forget(&self) {
         // What threads of the parent remember, the child's one included, is void here.
-        let key = new_key(self.view.key.load(Relaxed));
-        self.view.key.store(key, Relaxed);
+        key::renew(&self.view.key);
         self.recent.iter().for_each(|line| line.0.forget());
     }
 }
@@ -498,8 +501,7 @@ impl Structure for ObjectPool {
         let extent =
             extent.ok_or_else(|| Error::corrupt(&name.text(), "the extent in the table"))?;
         let objects = super::open(extent).map_err(|corrupt| damaged(&name.text(), corrupt))?;
-        // Relaxed: only its spreading matters.
-        let view = PoolView::new(&objects, NEXT_PLACE.fetch_add(1, Relaxed));
+        let view = PoolView::new(&objects);
         let pool = Self {
             view: view.ok_or_else(|| damaged(&name.text(), Corrupt::Geometry))?,
             name: name.to_c(),
@@ -525,7 +527,8 @@ impl Structure for ObjectPool {
     }
 
     fn into_handle(self) -> Handle {
-        let place = self.view.key.load(Relaxed) as usize;
+        // Relaxed: only its spreading matters.
+        let place = NEXT_PLACE.fetch_add(1, Relaxed);
         let pool = Placed::new(self, place);
         let process = fork::lock_process();
         // SAFETY: never moved; `drop` ends it.

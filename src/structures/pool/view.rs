@@ -2,13 +2,13 @@
 
 use super::objects::Objects;
 use super::recent::Recent;
-use crate::structures::queue::new_key;
+use crate::structures::key;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// The start of a pool's handle. Constant while the handle is open, but for the key.
 #[repr(C)]
 pub struct PoolView {
-    /// What threads remember the pool by. Never used twice.
+    /// What threads remember the pool by. Never used twice; all ones, if nothing may be remembered.
     pub key: AtomicU64,
     /// The first object.
     pub objects: *mut u8,
@@ -24,12 +24,11 @@ unsafe impl Send for PoolView {}
 unsafe impl Sync for PoolView {}
 
 impl PoolView {
-    /// The view of an open pool; pools opened one after the other have places of their
-    /// own in what threads remember.
-    pub(super) fn new(objects: &Objects, place: u64) -> Option<Self> {
+    /// The view of an open pool.
+    pub(super) fn new(objects: &Objects) -> Option<Self> {
         let plan = objects.plan();
         Some(Self {
-            key: AtomicU64::new(new_key(place)),
+            key: AtomicU64::new(key::new(0)),
             objects: objects.address(0)?.as_ptr(),
             elem_size: plan.elem_size,
             capacity: plan.capacity,

@@ -1,12 +1,13 @@
 //! An open queue: the ring, and the lanes through which this process uses it.
 
-use super::lanes::{LaneGuard, Lanes, Pin, new_key};
+use super::lanes::{LaneGuard, Lanes, Pin};
 use super::view::{Pass, QueueView};
 use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
 use crate::raw::Region;
 use crate::segment::fork::{self, Inherited};
 use crate::segment::{Owner, Segment};
+use crate::structures::key::{self, NO_KEY};
 use crate::structures::placed::Placed;
 use crate::structures::wait::{Deadline, Publishing, WaitWord};
 use crate::structures::{
@@ -14,7 +15,6 @@ use crate::structures::{
 };
 use crate::table::{Found, Key, Kind};
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::Relaxed;
 use std::ffi::{CStr, CString};
 
 /// What a queue's creator chooses.
@@ -387,6 +387,9 @@ impl Queue {
             .obtain_lane(&self.view.key, &self.ring, self.open_segment()?);
         let obtained = obtained.map_err(|error| self.about_the_queue(error))?;
         let pass = |(key, lane)| {
+            if key == NO_KEY {
+                return None;
+            }
             let record = self.ring.record(lane)?;
             let parts = self.view.parts;
             Some(Pass { key, record, parts })
@@ -542,8 +545,7 @@ impl Queue {
 unsafe impl Inherited for Queue {
     fn forget(&self) {
         // What threads of the parent remember, the child's one included, is void here.
-        let key = new_key(self.view.key.load(Relaxed));
-        self.view.key.store(key, Relaxed);
+        key::renew(&self.view.key);
     }
 }
 
@@ -635,7 +637,7 @@ impl Structure for Queue {
             return Err(damaged(&name.text(), Corrupt::Geometry));
         }
         let lanes = Lanes::new();
-        let view = QueueView::new(&ring, lanes.id());
+        let view = QueueView::new(&ring);
         let queue = Self {
             view: view.ok_or_else(|| damaged(&name.text(), Corrupt::Geometry))?,
             name: name.to_c(),
@@ -660,7 +662,8 @@ impl Structure for Queue {
     }
 
     fn into_handle(self) -> Handle {
-        let place = self.view.key.load(Relaxed) as usize;
+        // Queues opened one after the other have places of their own in what threads remember.
+        let place = self.lanes.id() as usize;
         let queue = Placed::new(self, place);
         queue.lanes.opened(&queue.view.key);
         let process = fork::lock_process();

@@ -13,7 +13,8 @@
 use super::ring::Ring;
 use crate::error::{Error, Result};
 use crate::segment::{NOBODY, Owner, Segment, fork};
-use crate::structures::placed::PLACES;
+use crate::structures::key::{self, NO_KEY};
+use crate::structures::placed::{PLACES, place_of};
 use crate::structures::wait::Deadline;
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -30,19 +31,6 @@ const PATIENCE: u32 = 1 << 12;
 /// How often a thread gives way to others of its process before it sleeps.
 const YIELDS: u32 = 64;
 
-/// The next key, but for its place.
-static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
-
-/// A key that neither this process nor one that it was forked from has had before, for
-/// the place of `place`, which may be the key that this one replaces.
-///
-/// A queue's key changes when threads may be wrong in what they remember: in a forked
-/// child, and when a thread ends.
-pub fn new_key(place: u64) -> u64 {
-    // Relaxed: only its being unique matters.
-    NEXT_KEY.fetch_add(1, Ordering::Relaxed) * PLACES as u64 + place % PLACES as u64
-}
-
 /// What a thread knows of one queue.
 struct Held {
     queue: u64,
@@ -57,7 +45,7 @@ struct Thread(Vec<Held>);
 
 thread_local! {
     static THREAD: RefCell<Thread> = const { RefCell::new(Thread(Vec::new())) };
-    /// {key, lane} by the place of the key, so that the thread need not look it up.
+    /// {key, lane} by the place of the handle, so that the thread need not look it up.
     static MEMORY: [Cell<(u64, usize)>; PLACES] =
         const { [const { Cell::new((0, 0)) }; PLACES] };
 }
@@ -146,8 +134,8 @@ fn return_lane(queue: u64, lane: u32) {
         };
         // SAFETY: a queue leaves the list before it is dropped; the process lock is held.
         let (key, kept) = unsafe { (&*open.key, &mut *(*open.lanes).kept.get()) };
-        // What the thread still remembers is void from here on. Relaxed: it is this thread.
-        key.store(new_key(key.load(Ordering::Relaxed)), Ordering::Relaxed);
+        // What the thread still remembers is void from here on.
+        key::renew(key);
         kept.idle.push(lane);
     });
 }
@@ -283,7 +271,7 @@ impl Lanes {
             return Ok(None);
         }
         // Before anything else: if it changes meanwhile, what is remembered here is void.
-        let key = key.load(Ordering::Relaxed);
+        let (key, place) = (key.load(Ordering::Relaxed), place_of(key));
         let obtain = |thread: &RefCell<Thread>| {
             let mut thread = thread.try_borrow_mut().ok()?;
             let held = thread.about(self.id);
@@ -296,8 +284,8 @@ impl Lanes {
         };
         // A thread that is ending has no list any more, and needs no lane of its own.
         let obtained = THREAD.try_with(obtain).ok().flatten();
-        if let Some(memory) = obtained {
-            MEMORY.with(|memories| memories[key as usize % PLACES].set(memory));
+        if let Some(memory) = obtained.filter(|_| key != NO_KEY) {
+            MEMORY.with(|memories| memories[place].set(memory));
         }
         Ok(obtained)
     }
@@ -500,9 +488,9 @@ impl Lanes {
 #[inline]
 fn own_lane(key: &AtomicU64) -> Option<usize> {
     // Relaxed: only this thread's ending, or its being a forked child, makes a difference.
-    let key = key.load(Ordering::Relaxed);
+    let (key, place) = (key.load(Ordering::Relaxed), place_of(key));
     MEMORY.with(|memories| {
-        let (remembered, lane) = memories[key as usize % PLACES].get();
+        let (remembered, lane) = memories[place].get();
         (remembered == key).then_some(lane)
     })
 }

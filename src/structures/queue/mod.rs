@@ -29,7 +29,6 @@ mod tests;
 mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
-pub use lanes::new_key;
 pub use layout::{
     Header, Lane, LaneRecord, Params as RingParams, Plan, PlanError, QueueEnds, init,
 };

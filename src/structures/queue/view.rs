@@ -1,8 +1,8 @@
 //! What code compiled into the caller needs to know of an open queue, laid out for C.
 
-use super::lanes::new_key;
 use super::layout::{LaneRecord, QueueEnds};
 use super::ring::Ring;
+use crate::structures::key;
 use core::sync::atomic::AtomicU64;
 
 /// Where the parts of an open queue are mapped in this process, and its constants,
@@ -28,7 +28,8 @@ pub struct QueueParts {
 /// The start of a queue's handle. Constant while the handle is open, but for the key.
 #[repr(C)]
 pub struct QueueView {
-    /// What threads remember the queue by. Never used twice.
+    /// What threads remember the queue by. Never used twice; all ones, if nothing may be remembered.
+    /// Its low 24 bits are the number of payload slots; 0 if that has more bits.
     pub key: AtomicU64,
     /// The queue's parts.
     pub parts: QueueParts,
@@ -52,9 +53,8 @@ pub struct Pass {
 }
 
 impl QueueView {
-    /// The view of an open ring; queues whose ids follow each other have places of their
-    /// own in what threads remember.
-    pub fn new(ring: &Ring, id: u64) -> Option<Self> {
+    /// The view of an open ring.
+    pub fn new(ring: &Ring) -> Option<Self> {
         let plan = ring.plan();
         let parts = QueueParts {
             ends: core::ptr::from_ref(&ring.header().ends).cast_mut(),
@@ -65,7 +65,7 @@ impl QueueView {
             unit: ring.unit,
         };
         Some(Self {
-            key: AtomicU64::new(new_key(id)),
+            key: AtomicU64::new(key::new(parts.slot_count)),
             parts,
         })
     }
