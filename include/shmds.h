@@ -522,8 +522,8 @@ typedef struct shmds_queue_parts {
  */
 typedef struct shmds_queue_view {
   /**
-   * What threads remember the queue by. Never used twice; all ones, if nothing may be remembered.
-   * Its low 24 bits are the number of payload slots; 0 if that has more bits.
+   * What threads remember the queue by. Never used twice, and its low 24 bits are the number of
+   * payload slots; 0 if that has more bits. Or all ones: nothing may be remembered.
    */
   uint64_t key;
   /**
@@ -2252,9 +2252,10 @@ const struct shmds_queue_view *shmds_queue_get_view(const struct shmds_queue *qu
 /**
  * The calling thread's own lane of a queue, for `shmds_inline.h`. `*pass` is the
  * thread's to use for as long as its key is the one in the queue's view; untouched if
- * the thread has no lane of its own now, and operations have to go through the library.
+ * the thread has no lane of its own now, or may not remember it, and operations have to
+ * go through the library.
  *
- * @return whether it has one; false for NULL.
+ * @return whether there is a pass; false for NULL.
  *
  * # Safety
  *

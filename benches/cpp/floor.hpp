@@ -76,7 +76,8 @@ struct FloorQueue {
 };
 
 // All that shm_queue does for a thread that dequeues at once what it has enqueued, but for finding
-// the thread's lane, looking for sleepers, and noticing when somebody else is there.
+// the thread's lane (and with it the number of slots), looking for sleepers, and noticing when
+// somebody else is there.
 template <class E>
 struct PartsFloorQueue {
   using element = E;
@@ -103,7 +104,6 @@ struct PartsFloorQueue {
     std::uint64_t* hints;
     Record* record;
     E* slots;
-    std::uint64_t slot_count;
     std::array<Side, 2> sides;
   };
   struct Memory {
@@ -117,7 +117,7 @@ struct PartsFloorQueue {
   struct Owner {
     explicit Owner(const std::string&) {
       std::iota(memory->words.begin(), memory->words.end(), 0);
-      memory->parts = {memory->hints.data(), &memory->record, memory->slots.data(), slot_count, {}};
+      memory->parts = {memory->hints.data(), &memory->record, memory->slots.data(), {}};
       begin_lap<tail>(*memory, 0);
       begin_lap<head>(*memory, 0);
     }
@@ -152,7 +152,7 @@ struct PartsFloorQueue {
   template <int Which>
   [[gnu::always_inline]] std::uint64_t intend(Parts& parts) {
     const std::uint64_t spare = __atomic_load_n(&parts.record->spare, __ATOMIC_RELAXED);
-    if (spare >= parts.slot_count) [[unlikely]]
+    if (spare >= slot_count) [[unlikely]]
       return nothing;
     __atomic_store_n(&parts.record->intent, parts.sides[Which].word, __ATOMIC_RELEASE);
     return spare;
@@ -166,7 +166,7 @@ struct PartsFloorQueue {
     const std::uint64_t at = side.at;
     const std::uint64_t got = word - side.from;
     const std::uint64_t desired = side.to + slot;
-    if (got >= parts.slot_count) [[unlikely]]
+    if (got >= slot_count) [[unlikely]]
       return nothing;
     auto* const cell = reinterpret_cast<std::uint64_t*>(side.words + at * sizeof(std::uint64_t));
     const std::uint64_t ahead = __atomic_load_n(cell + 1, __ATOMIC_RELAXED);

@@ -416,7 +416,8 @@ SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* eleme
   return true;
 }
 
-/** What the thread remembers of a queue; NULL if it has no lane of its own now. */
+/** What the thread remembers of a queue; NULL if it has no lane of its own now, or may not remember
+ * it. */
 SHMDS_INLINE shmds_queue_memo* shmds_queue_memo_inline(shmds_queue* queue,
                                                        shmds_queue_memory* memory) {
   const uint64_t key = shmds_queue_key_inline(queue);

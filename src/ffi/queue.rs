@@ -563,9 +563,10 @@ pub unsafe extern "C" fn shmds_queue_get_view(queue: *const shmds_queue) -> *con
 
 /// The calling thread's own lane of a queue, for `shmds_inline.h`. `*pass` is the
 /// thread's to use for as long as its key is the one in the queue's view; untouched if
-/// the thread has no lane of its own now, and operations have to go through the library.
+/// the thread has no lane of its own now, or may not remember it, and operations have to
+/// go through the library.
 ///
-/// @return whether it has one; false for NULL.
+/// @return whether there is a pass; false for NULL.
 ///
 /// # Safety
 ///

@@ -40,8 +40,8 @@ pub fn new(note: u64) -> u64 {
 /// Gives a handle another key, with the same note, for what is remembered under the one it has is
 /// void.
 pub fn renew(key: &AtomicU64) {
-    // Relaxed: who has to notice is this thread, or one that this thread starts or that waits for
-    // its end.
+    // Relaxed: who has to notice is this thread, or one that synchronises with it anyway: that it
+    // starts, that waits for its end, or that uses a handle after it was closed.
     let before = key.load(Relaxed);
     if before != NO_KEY {
         key.store(new(before % (1 << NOTE_BITS)), Relaxed);

@@ -541,7 +541,7 @@ impl Queue {
     }
 }
 
-// SAFETY: stores to the key only.
+// SAFETY: touches atomics only.
 unsafe impl Inherited for Queue {
     fn forget(&self) {
         // What threads of the parent remember, the child's one included, is void here.

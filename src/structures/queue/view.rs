@@ -28,8 +28,8 @@ pub struct QueueParts {
 /// The start of a queue's handle. Constant while the handle is open, but for the key.
 #[repr(C)]
 pub struct QueueView {
-    /// What threads remember the queue by. Never used twice; all ones, if nothing may be remembered.
-    /// Its low 24 bits are the number of payload slots; 0 if that has more bits.
+    /// What threads remember the queue by. Never used twice, and its low 24 bits are the number of
+    /// payload slots; 0 if that has more bits. Or all ones: nothing may be remembered.
     pub key: AtomicU64,
     /// The queue's parts.
     pub parts: QueueParts,
