@@ -1,11 +1,13 @@
 // A game server: entities in a pool, events in a ring, messages in queues, the world's clock in
 // atomics, all in one segment. Several threads of the server use one object at once; a
 // physics process and an observer are forked without exec.
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -149,6 +151,13 @@ int run_observer(const std::string& name) {
   return expected == all && world.events.total_read() == all ? 0 : 3;
 }
 
+// A child that ends when this process does, however that ends.
+pid_t fork_worker() {
+  const pid_t pid = fork();
+  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return pid;
+}
+
 }  // namespace
 
 int main() {
@@ -156,9 +165,9 @@ int main() {
   World world(name, 8 * 1024 * 1024);
 
   std::array<pid_t, 2> children{};
-  children[0] = fork();
+  children[0] = fork_worker();
   if (children[0] == 0) _exit(run_physics(world));
-  children[1] = fork();
+  children[1] = fork_worker();
   if (children[1] == 0) _exit(run_observer(name));
 
   std::vector<std::vector<shm_object_pool<Entity>::handle_type>> kept(players);

@@ -1,9 +1,11 @@
 // Market data: a feed handler publishes prices into shared memory; strategies read them and
 // send orders back. The workers are forked and use the objects of their parent at once.
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -132,6 +134,13 @@ bool check_orders(MarketData& market) {
          market.sequence.load() == symbols * ticks_per_symbol;
 }
 
+// A child that ends when this process does, however that ends.
+pid_t fork_worker() {
+  const pid_t pid = fork();
+  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return pid;
+}
+
 }  // namespace
 
 int main() {
@@ -140,7 +149,7 @@ int main() {
 
   std::vector<pid_t> workers;
   for (uint32_t me = 0; me <= strategies; ++me) {
-    const pid_t pid = fork();
+    const pid_t pid = fork_worker();
     if (pid == 0) _exit(me == strategies ? run_feed(market) : run_strategy(name, me));
     workers.push_back(pid);
   }

@@ -1,10 +1,12 @@
 // Sensor fusion: one process per sensor streams its samples; a fusion process joins them by
 // time. A table of the program's own geometry, and a vector of queues.
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -91,6 +93,13 @@ bool check(shm_queue<Pose, robot_table>& poses) {
   return true;
 }
 
+// A child that ends when this process does, however that ends.
+pid_t fork_worker() {
+  const pid_t pid = fork();
+  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return pid;
+}
+
 }  // namespace
 
 int main() {
@@ -104,9 +113,9 @@ int main() {
   shm_queue<Pose, robot_table> poses(shm, "fusion/poses", 32);
 
   for (int i = 0; i < sensors; ++i) {
-    if (fork() == 0) _exit(run_sensor(name, i));
+    if (fork_worker() == 0) _exit(run_sensor(name, i));
   }
-  if (fork() == 0) _exit(fuse(channels, poses) ? 0 : 1);
+  if (fork_worker() == 0) _exit(fuse(channels, poses) ? 0 : 1);
   bool right = check(poses);
   for (int i = 0; i <= sensors; ++i) {
     int status = 0;

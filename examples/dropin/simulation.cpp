@@ -1,10 +1,12 @@
 // Particles and a grid: workers share the work on arrays of the parent, step by step; the
 // parent checks against the same simulation in private memory.
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
@@ -136,6 +138,13 @@ class Simulation {
   shm_atomic<int, table> step;
 };
 
+// A child that ends when this process does, however that ends.
+pid_t fork_worker() {
+  const pid_t pid = fork();
+  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return pid;
+}
+
 }  // namespace
 
 int main() {
@@ -144,7 +153,7 @@ int main() {
   Simulation simulation(shm);
   simulation.start();
   for (size_t me = 0; me < workers; ++me) {
-    if (fork() == 0) {
+    if (fork_worker() == 0) {
       if (me == 0) {  // this one attaches anew, the others go on with what they inherited
         posix_shm_large own(name);
         Simulation(own).work(me);
