@@ -1,13 +1,11 @@
 // A game server: entities in a pool, events in a ring, messages in queues, the world's clock in
 // atomics, all in one segment. Several threads of the server use one object at once; a
 // physics process and an observer are forked without exec.
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +19,7 @@
 #include "shm_object_pool.h"
 #include "shm_queue.h"
 #include "shm_ring_buffer.h"
+#include "worker.hpp"
 
 namespace {
 
@@ -149,13 +148,6 @@ int run_observer(const std::string& name) {
   }
   const auto all = static_cast<uint64_t>(players) * moves_per_player;
   return expected == all && world.events.total_read() == all ? 0 : 3;
-}
-
-// A child that ends when this process does, however that ends.
-pid_t fork_worker() {
-  const pid_t pid = fork();
-  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  return pid;
 }
 
 }  // namespace

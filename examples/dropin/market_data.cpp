@@ -1,11 +1,9 @@
 // Market data: a feed handler publishes prices into shared memory; strategies read them and
 // send orders back. The workers are forked and use the objects of their parent at once.
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +16,7 @@
 #include "shm_array.h"
 #include "shm_atomic.h"
 #include "shm_queue.h"
+#include "worker.hpp"
 
 namespace {
 
@@ -132,13 +131,6 @@ bool check_orders(MarketData& market) {
   return count == symbols * ticks_per_symbol && std::fabs(turnover - expected) < 0.01 &&
          std::accumulate(position.begin(), position.end(), 0L) == 0 &&
          market.sequence.load() == symbols * ticks_per_symbol;
-}
-
-// A child that ends when this process does, however that ends.
-pid_t fork_worker() {
-  const pid_t pid = fork();
-  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  return pid;
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
 // Sensor fusion: one process per sensor streams its samples; a fusion process joins them by
 // time. A table of the program's own geometry, and a vector of queues.
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cmath>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +18,7 @@
 #include "shm_array.h"
 #include "shm_atomic.h"
 #include "shm_queue.h"
+#include "worker.hpp"
 
 using robot_table = shm_table_impl<48, 128>;
 using robot_shm = posix_shm_impl<robot_table>;
@@ -91,13 +90,6 @@ bool check(shm_queue<Pose, robot_table>& poses) {
     }
   }
   return true;
-}
-
-// A child that ends when this process does, however that ends.
-pid_t fork_worker() {
-  const pid_t pid = fork();
-  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  return pid;
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
 // Particles and a grid: workers share the work on arrays of the parent, step by step; the
 // parent checks against the same simulation in private memory.
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
@@ -20,6 +18,7 @@
 #include "shm_array.h"
 #include "shm_atomic.h"
 #include "shm_simd_utils.h"
+#include "worker.hpp"
 
 namespace {
 
@@ -137,13 +136,6 @@ class Simulation {
   shm_atomic_int<table> arrived;
   shm_atomic<int, table> step;
 };
-
-// A child that ends when this process does, however that ends.
-pid_t fork_worker() {
-  const pid_t pid = fork();
-  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  return pid;
-}
 
 }  // namespace
 
