@@ -128,10 +128,10 @@ static void operations_right_behind_others_are_counted(void) {
     /* In vain: it takes twice as many to the next head start, up to a limit. */
     for (i = 1; i < SHMDS_PURSUIT_DOUBLINGS + 3; i++) {
       const uint32_t vain = i < SHMDS_PURSUIT_DOUBLINGS ? i : SHMDS_PURSUIT_DOUBLINGS;
+      uint32_t before = 0;
       come_right_behind(side);
       CHECK(pursuit->operations == 0 && pursuit->vain == vain);
-      while (pursuit->operations < SHMDS_PURSUIT_OPERATIONS << vain) {
-        const uint32_t before = pursuit->operations;
+      for (before = 0; before < SHMDS_PURSUIT_OPERATIONS << vain; before++) {
         come_right_behind(side);
         CHECK(pursuit->operations == before + 1);
       }

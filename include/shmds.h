@@ -511,8 +511,9 @@ typedef struct shmds_queue_parts {
    */
   uint64_t last_index;
   /**
-   * The full bit of a ring word, above the bits of the slot number; the index in a hint
-   * has this bit and those below.
+   * The full bit of a ring word. Below it is the bit that says: somebody sleeps until the word
+   * is exchanged, or did; and below that the slot number. The index in a hint has the full bit
+   * and those below.
    */
   uint64_t unit;
 } shmds_queue_parts;

@@ -454,7 +454,11 @@ fn a_queue_starts_and_changes_as_documented() {
     assert_eq!(word(lane), me.0);
     // That word was {slot 0, empty, lap 0}.
     assert_eq!(record(lane), (0, 0));
-    assert_eq!(word(place(0)) >> plan.slot_bits, 1, "full, in lap 0");
+    assert_eq!(
+        word(place(0)) >> plan.slot_bits,
+        0b10,
+        "not awaited, full, in lap 0"
+    );
     assert_eq!(word(plan.slots_offset + 8 * slot), 77);
     assert_eq!(word(64), 1, "the tail hint");
 }

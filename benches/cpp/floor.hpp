@@ -76,8 +76,7 @@ struct FloorQueue {
 };
 
 // All that shm_queue does for a thread that dequeues at once what it has enqueued, but for finding
-// the thread's lane (and with it the number of slots), looking for sleepers, and noticing when
-// somebody else is there.
+// the thread's lane (and with it the number of slots), and noticing when somebody else is there.
 template <class E>
 struct PartsFloorQueue {
   using element = E;

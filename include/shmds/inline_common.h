@@ -19,12 +19,6 @@
 /** @cond macros for these headers alone */
 #define SHMDS_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SHMDS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-/* Of operand 0 in memory; in Intel's syntax GCC says how long it is, Clang does not. */
-#if defined(__clang__)
-#define SHMDS_TEST_BIT_0_OF_BYTE "{testb $1, %0|test byte ptr %0, 1}"
-#else
-#define SHMDS_TEST_BIT_0_OF_BYTE "{testb $1, %0|test %0, 1}"
-#endif
 /* Compilers find these functions too large to inline by themselves, which would cost a call. */
 #define SHMDS_INLINE static inline __attribute__((always_inline))
 /* Tells the processor that the thread waits for another one, and passes a moment. */

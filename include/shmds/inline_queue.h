@@ -94,6 +94,15 @@ SHMDS_INLINE shmds_queue_foresight shmds_queue_expect_inline(const shmds_queue_p
   return expected;
 }
 
+/** The slot in a word that a side exchanges in the lap that is expected, whether somebody sleeps
+ * until it does or not. If it does not exchange that word, no slot that exists. */
+SHMDS_INLINE uint64_t shmds_queue_slot_inline(const shmds_queue_parts* parts,
+                                              const shmds_queue_foresight* foreseen,
+                                              uint64_t word) {
+  const uint64_t awaited = parts->unit / 2;
+  return (word - foreseen->from) & ~awaited;
+}
+
 /** Tells everybody that a side goes on at the next position; and the thread's own head, if that
  * comes to the word next that the tail has just left, what it is now. */
 SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* hint, uint64_t side,
@@ -116,7 +125,9 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
  * by this very memory, so all before it are passed; and since a word never comes back, the
  * compare-and-swap succeeds only if nobody has passed this one. Where others operate on the same
  * side, it would mostly be in vain; so whoever finds that they do has no foresight until it has
- * been alone there from one operation to the next.
+ * been alone there from one operation to the next. Where somebody sleeps until the word is
+ * exchanged, the word is marked, which it was not when it was foreseen, or names no slot: so
+ * nothing is done here, and whom an exchange here leaves asleep did not wait for it.
  *
  * A compare-and-swap waits until all stores before it have left the processor, and what follows
  * waits for it. So they come first, the rest is checked while they leave, and what is stored after
@@ -135,7 +146,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   const uint64_t desired = own->to + s;
   uint64_t* cell = NULL;
   uint64_t ahead = 0;
-  if (SHMDS_UNLIKELY(at >= own->end) || SHMDS_UNLIKELY(j >= slot_count)) {
+  if (SHMDS_UNLIKELY(j >= slot_count) || SHMDS_UNLIKELY(at >= own->end)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
@@ -166,8 +177,8 @@ SHMDS_INLINE bool shmds_queue_is_far_inline(const shmds_queue_parts* parts, uint
   const shmds_queue_foresight here = shmds_queue_expect_inline(parts, side, at);
   /* A position that does not exist may be in a hint that somebody damaged. */
   const uint64_t last = at <= here.end && here.end - at >= words ? at + words - 1 : here.end;
-  return __atomic_load_n(shmds_queue_cell_inline(&here, last), __ATOMIC_RELAXED) - here.from <
-         parts->slot_count;
+  const uint64_t word = __atomic_load_n(shmds_queue_cell_inline(&here, last), __ATOMIC_RELAXED);
+  return shmds_queue_slot_inline(parts, &here, word) < parts->slot_count;
 }
 
 /** Whether others came so many words further than a position: those of this side, or if it is the
@@ -197,8 +208,8 @@ SHMDS_OUT_OF_LINE void shmds_queue_pursue(const shmds_queue_parts* parts, const 
       pursuit, shmds_queue_came_inline(parts, hint, side, at, SHMDS_HEAD_START_WORDS, other));
 }
 
-/** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word where it has to, in any lap;
- * to be called out of line. */
+/** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word first, in any lap; to be
+ * called out of line. */
 SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64_t* hint,
                                                   uint64_t side, uint64_t s) {
   const shmds_queue_parts* parts = &memo->pass.parts;
@@ -208,13 +219,12 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   const uint64_t index_mask = 2 * parts->unit - 1;
   /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
   uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
-  const bool alone = hinted == own->at;
-  uint64_t j = own->word - here.from;
+  const bool alone = hinted == own->at && here.at <= here.end;
+  uint64_t j = 0;
   uint64_t next = 0;
-  here.word = own->word;
-  /* The word has to be this lap, what the side exchanges, and the number of a slot that exists. */
-  if (SHMDS_UNLIKELY(!alone) || SHMDS_UNLIKELY(j >= parts->slot_count) ||
-      SHMDS_UNLIKELY(here.at > here.end)) {
+  /* Others were there since, or right ahead when the thread looked last. */
+  if (SHMDS_UNLIKELY(!alone) ||
+      SHMDS_UNLIKELY(shmds_queue_slot_inline(parts, &here, own->word) >= parts->slot_count)) {
     shmds_queue_pursue(parts, hint, side, hinted, &memo->pursuit[side]);
     hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
     /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
@@ -224,11 +234,12 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
     if (SHMDS_UNLIKELY(here.at > here.end)) {
       return UINT64_MAX;
     }
-    here.word = __atomic_load_n(shmds_queue_cell_inline(&here, here.at), __ATOMIC_SEQ_CST);
-    j = here.word - here.from;
-    if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
-      return UINT64_MAX;
-    }
+  }
+  here.word = __atomic_load_n(shmds_queue_cell_inline(&here, here.at), __ATOMIC_SEQ_CST);
+  j = shmds_queue_slot_inline(parts, &here, here.word);
+  /* It has to be what the side exchanges in this lap, with the number of a slot that exists. */
+  if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
+    return UINT64_MAX;
   }
   /* Say which word is in play before the slots can change hands. */
   __atomic_store_n(&record->intent, here.word, __ATOMIC_RELEASE);
@@ -249,37 +260,23 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   return j;
 }
 
-/** Whether somebody sleeps for what was just published: mostly nobody. */
-SHMDS_INLINE bool shmds_queue_has_sleepers_inline(const shmds_wait_word* sleepers) {
-#if defined(__x86_64__)
-  /* By two instructions; a compiler takes an atomic word into a register first. */
-  __asm__ goto(SHMDS_TEST_BIT_0_OF_BYTE "\n\tjnz %l1"
-               :
-               : "m"(*SHMDS_VIEW_OF(const unsigned char, sleepers))
-               : "cc"
-               : somebody);
-  return false;
-somebody:
-  return true;
-#else
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  return SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0);
-#endif
-}
-
-/** Wakes those who sleep for what was just published, if there are any. */
+/** Wakes those who sleep for what was just published, if there are any. Not needed where the word
+ * exchanged was not awaited; but if who was to wake them died before it did, or was stopped, they
+ * sleep on meanwhile, and this finds them sooner than they find out. */
 SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_word* sleepers) {
-  if (shmds_queue_has_sleepers_inline(sleepers)) {
+#if !defined(__x86_64__)
+  /* On x86 the exchange is one. */
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+  if (SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0)) {
     (void)!shmds_queue_wake(queue);
   }
 }
 
 /** Enqueues at the word that was foreseen, if that is still there. */
-SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
-                                                      uint64_t slot_count, const void* element,
-                                                      size_t elem_size) {
+SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue_memo* memo, uint64_t slot_count,
+                                                      const void* element, size_t elem_size) {
   const shmds_queue_parts* parts = &memo->pass.parts;
-  shmds_queue_ends* ends = parts->ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t expected = memo->foreseen[0].word;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
@@ -290,22 +287,17 @@ SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue* queue, shmds_
   __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
   /* The payload, while the slot is this lane's alone. */
   shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
-  if (SHMDS_UNLIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &ends->tail, 0, spare,
-                                                          expected, slot_count) == UINT64_MAX)) {
-    return false;
-  }
-  shmds_queue_wake_inline(queue, &ends->items);
-  return true;
+  return SHMDS_LIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &parts->ends->tail, 0,
+                                                           spare, expected,
+                                                           slot_count) != UINT64_MAX);
 }
 
 /** Dequeues at the word that was foreseen, if that is still there. The element lies at `*taken`
  * then.
  */
-SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue* queue, shmds_queue_memo* memo,
-                                                   uint64_t slot_count, size_t elem_size,
-                                                   const void** taken) {
+SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue_memo* memo, uint64_t slot_count,
+                                                   size_t elem_size, const void** taken) {
   const shmds_queue_parts* parts = &memo->pass.parts;
-  shmds_queue_ends* ends = parts->ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t expected = memo->foreseen[1].word;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
@@ -314,12 +306,11 @@ SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue* queue, shmds_que
     return false;
   }
   __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
-  slot = shmds_queue_exchange_foreseen_inline(memo, record, &ends->head, 1, spare, expected,
+  slot = shmds_queue_exchange_foreseen_inline(memo, record, &parts->ends->head, 1, spare, expected,
                                               slot_count);
   if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
     return false;
   }
-  shmds_queue_wake_inline(queue, &ends->space);
   /* The exchange made the slot this lane's spare: nobody writes it now. */
   *taken = parts->slots + slot * elem_size;
   return true;
@@ -387,8 +378,8 @@ SHMDS_INLINE bool shmds_queue_try_enqueue_inline(shmds_queue* queue, const void*
   shmds_queue_memo* often = &shmds_queue_thread_memory.often;
   const uint64_t key = shmds_queue_key_inline(queue);
   return SHMDS_LIKELY(often->pass.key == key) &&
-         shmds_queue_enqueue_foreseen_inline(queue, often, shmds_queue_slots_by_key_inline(key),
-                                             element, elem_size);
+         shmds_queue_enqueue_foreseen_inline(often, shmds_queue_slots_by_key_inline(key), element,
+                                             elem_size);
 }
 
 /**
@@ -402,8 +393,8 @@ SHMDS_INLINE bool shmds_queue_try_take_inline(shmds_queue* queue, size_t elem_si
   shmds_queue_memo* often = &shmds_queue_thread_memory.often;
   const uint64_t key = shmds_queue_key_inline(queue);
   return SHMDS_LIKELY(often->pass.key == key) &&
-         shmds_queue_take_foreseen_inline(queue, often, shmds_queue_slots_by_key_inline(key),
-                                          elem_size, taken);
+         shmds_queue_take_foreseen_inline(often, shmds_queue_slots_by_key_inline(key), elem_size,
+                                          taken);
 }
 /** Like `shmds_queue_try_enqueue_inline`, for `shmds_queue_dequeue`. */
 SHMDS_INLINE bool shmds_queue_try_dequeue_inline(shmds_queue* queue, void* element,

@@ -52,7 +52,16 @@ impl WaitWord {
     }
 
     /// Tries until `attempt` gives something, sleeping in between.
-    pub fn wait<R>(&self, mut attempt: impl FnMut() -> Option<R>) -> R {
+    pub fn wait<R>(&self, attempt: impl FnMut() -> Option<R>) -> R {
+        self.wait_unless(attempt, || false)
+    }
+
+    /// The same, but not sleeping where that `is_in_vain`.
+    pub fn wait_unless<R>(
+        &self,
+        mut attempt: impl FnMut() -> Option<R>,
+        mut is_in_vain: impl FnMut() -> bool,
+    ) -> R {
         loop {
             let asleep = self.word.fetch_or(SLEEPERS, SeqCst) | SLEEPERS;
             // A fence, or `membarrier`, which is one for both sides.
@@ -64,7 +73,9 @@ impl WaitWord {
             {
                 return result;
             }
-            self.futex_wait(asleep);
+            if !is_in_vain() {
+                self.futex_wait(asleep);
+            }
             if let Some(result) = attempt() {
                 return result;
             }

@@ -1,8 +1,8 @@
 //! Sleeping until another process has done something, for all structures.
 //!
 //! A structure has one [`WaitWord`] per side that can be waited for. Whoever
-//! sleeps raises its flag; whoever publishes looks at the flag and makes a
-//! system call only if it is up. A flag, not a count: a count that a killed
+//! sleeps raises its flag; whoever publishes looks at the flag (in a queue, only if
+//! what it exchanges says so) and makes a system call only if it is up. A flag, not a count: a count that a killed
 //! sleeper leaves behind would never come down again.
 //!
 //! Publishing and then looking at the flag is a store and a load that the
@@ -107,7 +107,19 @@ impl WaitWord {
         &self,
         publishing: Publishing,
         deadline: Deadline,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        self.wait_unless(publishing, deadline, attempt, || false)
+    }
+
+    /// The same, but before each sleep, when the flag is up and an attempt has failed since,
+    /// `is_in_vain` may say that another attempt is better.
+    pub fn wait_unless<R>(
+        &self,
+        publishing: Publishing,
+        deadline: Deadline,
         mut attempt: impl FnMut() -> Option<R>,
+        mut is_in_vain: impl FnMut() -> bool,
     ) -> Option<R> {
         for _ in 0..LOOKS {
             if let Some(result) = attempt() {
@@ -135,7 +147,9 @@ impl WaitWord {
                 return Some(result);
             }
             let left = deadline.left(slice)?;
-            sys::futex_wait(&self.word, asleep, left);
+            if !is_in_vain() {
+                sys::futex_wait(&self.word, asleep, left);
+            }
             if Fault::CountedSleepers.is_planted() {
                 self.word.fetch_sub(1, Ordering::SeqCst);
             }

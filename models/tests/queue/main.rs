@@ -6,8 +6,8 @@ mod ring;
 
 use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::thread;
-use ring::{Death, Fault, HEAD, HEIRS, Queue};
-use shmds_models::{ASLEEP, Atomic, RACE, holds, is_caught, wait};
+use ring::{Death, Fault, HEAD, HEIRS, MarkingFault, Queue};
+use shmds_models::{ASLEEP, Atomic, RACE, holds, is_caught};
 use std::sync::Arc;
 
 /// An operation of a thread.
@@ -386,7 +386,7 @@ fn an_heir_who_looks_at_others_before_its_claim_is_caught() {
 }
 
 /// Consumers sleep until producers come.
-fn consumers_wait(fault: wait::Fault, producers: usize, consumers: usize) {
+fn consumers_wait(fault: MarkingFault, producers: usize, consumers: usize) {
     let queue = Arc::new(Queue::new(2, 4, Fault::Waiting(fault)));
     let spawned: Vec<_> = (0..consumers)
         .map(|lane| {
@@ -415,29 +415,57 @@ fn consumers_wait(fault: wait::Fault, producers: usize, consumers: usize) {
 
 #[test]
 fn a_consumer_that_sleeps_is_woken() {
-    holds(2, || consumers_wait(wait::Fault::None, 1, 1));
+    holds(2, || consumers_wait(MarkingFault::None, 1, 1));
 }
 
 #[test]
 fn two_consumers_that_sleep_are_woken_by_one_producer() {
-    holds(1, || consumers_wait(wait::Fault::None, 1, 2));
+    holds(1, || consumers_wait(MarkingFault::None, 1, 2));
 }
 
 #[test]
 fn two_consumers_that_sleep_are_woken_by_two_producers() {
-    holds(1, || consumers_wait(wait::Fault::None, 2, 2));
+    holds(1, || consumers_wait(MarkingFault::None, 2, 2));
 }
 
+/// One consumer sleeps until there is an element, beside one that never does.
 #[test]
-fn a_producer_that_looks_at_the_flag_too_early_is_caught() {
-    is_caught(2, ASLEEP, || {
-        consumers_wait(wait::Fault::NoBarrierInPublisher, 1, 1);
+fn a_consumer_is_woken_though_another_one_takes_what_came_first() {
+    holds(2, || {
+        let queue = Arc::new(Queue::new(2, 3, Fault::Waiting(MarkingFault::None)));
+        let sleeper = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.dequeue_wait(0))
+        };
+        let other = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.dequeue(1))
+        };
+        assert!(queue.enqueue(2, 1));
+        assert!(queue.enqueue(2, 2));
+        let taken = other.join().expect("the other consumer ends");
+        let slept_for = sleeper.join().expect("a sleeper ends");
+        assert!(taken != Some(slept_for));
     });
 }
 
 #[test]
-fn a_consumer_that_does_not_look_again_is_caught() {
+fn a_consumer_that_does_not_mark_the_word_is_caught() {
     is_caught(2, ASLEEP, || {
-        consumers_wait(wait::Fault::NoSecondLook, 1, 1)
+        consumers_wait(MarkingFault::NoMark, 1, 1);
+    });
+}
+
+#[test]
+fn a_consumer_that_sleeps_in_vain_is_caught() {
+    is_caught(2, ASLEEP, || {
+        consumers_wait(MarkingFault::SleepInVain, 1, 1);
+    });
+}
+
+#[test]
+fn a_mark_that_is_stored_is_caught() {
+    is_caught(2, ASLEEP, || {
+        consumers_wait(MarkingFault::MarkStored, 1, 1);
     });
 }

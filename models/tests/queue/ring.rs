@@ -7,9 +7,11 @@ use shmds_models::{Atomic, Slot};
 
 /// Bits of a slot number.
 const SLOT_BITS: u32 = 3;
+const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+/// The bit of a word that says: somebody sleeps until it is exchanged, or did.
+const AWAITED: u64 = 1 << SLOT_BITS;
 /// One stage of a word: from empty to full, and from there to empty in the next lap.
-const UNIT: u64 = 1 << SLOT_BITS;
-const SLOT_MASK: u64 = UNIT - 1;
+const UNIT: u64 = 2 << SLOT_BITS;
 /// A position is {lap, index}, the lap where a word has it.
 const LAP: u64 = 2 * UNIT;
 const INDEX_MASK: u64 = LAP - 1;
@@ -63,8 +65,21 @@ pub enum Fault {
     SightingBeforeDeath,
     /// Who claims a dead owner's lane does not order that before the looks at others.
     NoFence,
-    /// In the wait words.
-    Waiting(wait::Fault),
+    /// Somebody sleeps, maybe with a mistake in how the word is marked that it waits for.
+    Waiting(MarkingFault),
+}
+
+/// A mistake in how the word is marked that somebody waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MarkingFault {
+    /// None: the protocol as it is.
+    None,
+    /// The word is not marked.
+    NoMark,
+    /// Who finds that the queue is not empty any more goes to sleep all the same.
+    SleepInVain,
+    /// The word is marked by a store.
+    MarkStored,
 }
 
 /// The right to be inside an operation, and its spare slot.
@@ -107,14 +122,14 @@ pub struct Queue {
 impl Queue {
     /// An empty queue; lane `n` belongs to owner `n + 1`.
     pub fn new(capacity: u64, lanes: u64, fault: Fault) -> Self {
-        assert!(capacity + lanes <= UNIT);
+        assert!(capacity + lanes <= AWAITED);
         let lane = |number| Lane {
             owner: Atomic::new(number + 1),
             spare: Atomic::new(capacity + number),
             intent: Atomic::new(capacity + number),
         };
         let items = match fault {
-            Fault::Waiting(fault) => Some(WaitWord::new(fault)),
+            Fault::Waiting(_) => Some(WaitWord::new(wait::Fault::None)),
             _ => None,
         };
         Self {
@@ -137,11 +152,13 @@ impl Queue {
         if !late {
             self.slots[spare as usize].write(element);
         }
-        let done = self.exchange(TAIL, lane, spare).is_some();
+        let exchanged = self.exchange(TAIL, lane, spare);
+        let done = exchanged.is_some();
         if late && done {
             self.slots[spare as usize].write(element);
         }
-        if let (true, Some(items)) = (done, &self.items) {
+        // As the code in line does; the library looks at the flag always.
+        if let (Some(true), Some(items)) = (exchanged.map(|(_, awaited)| awaited), &self.items) {
             items.wake();
         }
         done
@@ -150,14 +167,48 @@ impl Queue {
     /// Takes the oldest element; `None` when the queue is empty.
     pub fn dequeue(&self, lane: usize) -> Option<u64> {
         let lane = &self.lanes[lane];
-        let slot = self.exchange(HEAD, lane, lane.spare())?;
+        let (slot, _) = self.exchange(HEAD, lane, lane.spare())?;
         Some(self.slots[slot as usize].read())
     }
 
     /// Takes the oldest element, sleeping while there is none.
     pub fn dequeue_wait(&self, lane: usize) -> u64 {
         let items = self.items.as_ref().expect("a scenario with sleepers");
-        items.wait(|| self.dequeue(lane))
+        let is_in_vain = || match self.fault {
+            Fault::Waiting(MarkingFault::NoMark) => false,
+            Fault::Waiting(MarkingFault::SleepInVain) => {
+                self.await_exchange(HEAD);
+                false
+            }
+            _ => !self.await_exchange(HEAD),
+        };
+        items.wait_unless(|| self.dequeue(lane), is_in_vain)
+    }
+
+    /// Marks the word that the other side has to exchange before this one can go on; false if
+    /// there is none.
+    fn await_exchange(&self, side: u64) -> bool {
+        let mut at = self.hint(side).load(Acquire);
+        loop {
+            let (word, ahead) = self.look(side, at);
+            if ahead > 0 {
+                at = self.seek(side, at, ahead);
+                continue;
+            }
+            if ahead == 0 {
+                return false;
+            }
+            assert!(ahead == BLOCKED, "a position ahead of the truth");
+            let cell = &self.words[(at & INDEX_MASK) as usize];
+            let marked = word | AWAITED;
+            if self.fault == Fault::Waiting(MarkingFault::MarkStored) {
+                cell.store(marked, SeqCst);
+                return true;
+            }
+            if word == marked || cell.compare_exchange(word, marked, SeqCst, SeqCst).is_ok() {
+                return true;
+            }
+        }
     }
 
     /// Dequeues what this lane enqueued at the first position, by the word that it put there
@@ -319,8 +370,9 @@ impl Queue {
         }
     }
 
-    /// Exchanges slot `s` for the one at this side's position; `None`: full, or empty.
-    fn exchange(&self, side: u64, lane: &Lane, s: u64) -> Option<u64> {
+    /// Exchanges slot `s` for the one at this side's position, and says whether somebody waited
+    /// for that; `None`: full, or empty.
+    fn exchange(&self, side: u64, lane: &Lane, s: u64) -> Option<(u64, bool)> {
         let mut at = self.hint(side).load(match self.fault {
             Fault::RelaxedHintLoad => Relaxed,
             _ => Acquire,
@@ -356,7 +408,7 @@ impl Queue {
             if self.fault == Fault::HintBeforeRecord {
                 lane.settle(j);
             }
-            return Some(j);
+            return Some((j, word & AWAITED != 0));
         }
     }
 
@@ -368,7 +420,7 @@ impl Queue {
             _ => SeqCst,
         };
         // A failure acquires what the successful exchange released, as `look` does.
-        let next = self.cut((word & !SLOT_MASK).wrapping_add(UNIT)) | s;
+        let next = self.cut((word & !(UNIT - 1)).wrapping_add(UNIT)) | s;
         self.words[(at & INDEX_MASK) as usize]
             .compare_exchange(word, next, order, SeqCst)
             .is_ok()
@@ -381,7 +433,7 @@ impl Queue {
         };
         let word = self.words[(at & INDEX_MASK) as usize].load(order);
         let exchangeable = (at & !INDEX_MASK) + side * UNIT;
-        let ahead = (word & !SLOT_MASK).wrapping_sub(exchangeable);
+        let ahead = (word & !(UNIT - 1)).wrapping_sub(exchangeable);
         // One stage behind is blocked; everything else that is cut off counts as ahead.
         let cut = self.cut(ahead.wrapping_add(UNIT)).wrapping_sub(UNIT);
         (word, cut as i64)
@@ -389,7 +441,7 @@ impl Queue {
 
     /// A position after `at`, where `ahead` was seen, and not ahead of the truth.
     fn seek(&self, side: u64, at: u64, ahead: i64) -> u64 {
-        let laps = ((ahead as u64 >> SLOT_BITS) - 1) / 2;
+        let laps = (ahead as u64 / UNIT - 1) / 2;
         let base = self.cut(at.wrapping_add(laps * LAP));
         let (mut passed, mut unpassed) = (0, self.capacity);
         while unpassed - passed > 1 {

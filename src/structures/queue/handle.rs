@@ -1,6 +1,7 @@
 //! An open queue: the ring, and the lanes through which this process uses it.
 
 use super::lanes::{LaneGuard, Lanes, Pin};
+use super::ring::{HEAD, TAIL};
 use super::view::{Pass, QueueView};
 use super::{Corrupt, Outcome, Plan, PlanError, Ring, RingParams};
 use crate::error::{Error, Result};
@@ -231,7 +232,7 @@ impl Queue {
     ///
     /// As for [`Queue::enqueue`].
     pub unsafe fn enqueue_wait(&self, element: *const u8, deadline: Deadline) -> Result<bool> {
-        self.wait(self.space(), deadline, |lane| {
+        self.wait::<TAIL>(deadline, |lane| {
             // SAFETY: the lane is ours alone; the caller vouches for `element`.
             let outcome = unsafe { self.ring.enqueue(lane, element) };
             let done = self.settle(self.items(), outcome);
@@ -246,7 +247,7 @@ impl Queue {
     ///
     /// As for [`Queue::dequeue`].
     pub unsafe fn dequeue_wait(&self, element: *mut u8, deadline: Deadline) -> Result<bool> {
-        self.wait(self.items(), deadline, |lane| {
+        self.wait::<HEAD>(deadline, |lane| {
             // SAFETY: as in `enqueue_wait`.
             let outcome = unsafe { self.ring.dequeue(lane, element) };
             let done = self.settle(self.space(), outcome);
@@ -254,23 +255,31 @@ impl Queue {
         })
     }
 
-    /// Tries on a lane until it is done, sleeping on `word` in between; false when the
-    /// deadline passes first, be it for want of a lane.
-    fn wait(
+    /// Tries on a lane until it is done, sleeping in between until the other side gets on;
+    /// false when the deadline passes first, be it for want of a lane.
+    fn wait<const SIDE: u64>(
         &self,
-        word: &WaitWord,
         deadline: Deadline,
         attempt: impl Fn(usize) -> Result<bool>,
     ) -> Result<bool> {
         self.open_segment()?;
-        let ended = word.wait(Publishing::ReadModifyWrite, deadline, || {
+        let try_once = || {
             let ended = match self.enter_until(Some(deadline)) {
                 Ok(lane) => attempt(lane.lane),
                 Err(Error::Busy { .. }) => Ok(false),
                 Err(error) => Err(error),
             };
             (!matches!(ended, Ok(false))).then_some(ended)
-        });
+        };
+        // What is damaged is for the next attempt to say.
+        let is_in_vain = || self.ring.await_exchange::<SIDE>() == Ok(false);
+        let word = if SIDE == TAIL {
+            self.space()
+        } else {
+            self.items()
+        };
+        let publishing = Publishing::ReadModifyWrite;
+        let ended = word.wait_unless(publishing, deadline, try_once, is_in_vain);
         ended.unwrap_or(Ok(false))
     }
 

@@ -20,7 +20,7 @@ const SPARE_BYTES: u64 = 1 << 20;
 /// The least number of lanes, however large an element is: a thread that holds a slot
 /// needs another lane for what it does meanwhile.
 const FEWEST_LANES: u64 = 4;
-/// So a position, {lap, index}, keeps at least 32 bits of the lap.
+/// So a position, {lap, index}, keeps at least 31 bits of the lap.
 const MOST_SLOTS: u64 = 1 << 31;
 
 /// The start of a queue's extent.

@@ -9,6 +9,10 @@
 //! no word is ever "being written": a process that is stopped or killed anywhere
 //! delays nobody, nothing is torn, and full and empty are exact.
 //!
+//! **Waiting.** Whoever is about to sleep marks the word that the other side has to exchange next
+//! (`ring`, `await_exchange`). So who exchanges a word that is not marked need not look for
+//! sleepers: the code in line does not, the library always does.
+//!
 //! The exchange of whole slots is this library's own design. Its relatives: the
 //! per-cell sequence numbers of Dmitry Vyukov's bounded MPMC queue, the
 //! {lap, index} stamps of crossbeam's `ArrayQueue`, and the words that carry

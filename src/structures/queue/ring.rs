@@ -27,7 +27,7 @@ const WORTH_A_LOOK: u64 = 256;
 pub(super) fn step() {}
 
 /// A place in the endless sequence of elements: `lap * capacity + index`, kept as a hint
-/// keeps it: the lap where a ring word has it, 63 - `slot_bits` bits that wrap, and the index
+/// keeps it: the lap where a ring word has it, 62 - `slot_bits` bits that wrap, and the index
 /// in the bits below. So no step divides, and a word compares with its position by one
 /// subtraction.
 #[derive(Clone, Copy)]
@@ -36,10 +36,10 @@ pub(super) struct Position(pub(super) u64);
 /// What a ring word says about one position, from the view of one side.
 pub(super) struct Sight<'a> {
     cell: &'a AtomicU64,
-    /// The word as loaded: {lap, full bit, slot index}, from the high bits down.
+    /// The word as loaded: {lap, full bit, awaited bit, slot index}, from the high bits down.
     pub(super) word: u64,
     /// {lap, full bit} of the word less what this side exchanges at the position, in
-    /// units of the full bit, shifted up by `slot_bits`; so laps compare modularly.
+    /// units of the full bit; so laps compare modularly.
     /// 0: to be exchanged. Positive: this side has passed here. -1 unit: the other
     /// side has not been here in the lap before (enqueue: full; dequeue: empty).
     pub(super) ahead: i64,
@@ -48,14 +48,15 @@ pub(super) struct Sight<'a> {
 /// A queue in shared memory, with private copies of everything that must not change.
 pub struct Ring {
     pub(super) header: Ref<Header>,
-    /// Each {lap, full bit, slot index}; starts as {0, empty, its index}.
+    /// Each {lap, full bit, awaited bit, slot index}; starts as {0, empty, no, its index}.
     pub(super) words: List<AtomicU64>,
     pub(super) lanes: List<Lane>,
     pub(super) slots: Slots,
     pub(super) capacity: u64,
-    /// The full bit of a ring word, the bit above the slot index.
+    /// The full bit of a ring word. Below it the awaited bit, and below that the slot index.
     pub(super) unit: u64,
-    pub(super) slot_bits: u32,
+    /// Where the lap begins, in a ring word and in a position.
+    pub(super) lap_shift: u32,
     /// The bits of a position that hold the index.
     pub(super) index_mask: u64,
     plan: Plan,
@@ -81,9 +82,9 @@ pub fn open(region: Region) -> Result<Ring, Corrupt> {
         lanes,
         slots,
         capacity: plan.capacity,
-        unit: 1 << plan.slot_bits,
-        slot_bits: plan.slot_bits,
-        index_mask: (2 << plan.slot_bits) - 1,
+        unit: 2 << plan.slot_bits,
+        lap_shift: plan.slot_bits + 2,
+        index_mask: (4 << plan.slot_bits) - 1,
         plan,
     })
 }
@@ -158,7 +159,7 @@ impl Ring {
     /// How many elements have been dequeued, and enqueued, since the creation.
     pub fn passed(&self) -> Result<(u64, u64), Corrupt> {
         let count = |at: Position| {
-            let (lap, index) = (at.0 >> (self.slot_bits + 1), at.0 & self.index_mask);
+            let (lap, index) = (at.0 >> self.lap_shift, at.0 & self.index_mask);
             lap.wrapping_mul(self.capacity).wrapping_add(index)
         };
         // The head first, so that what moves in between makes no more come out than went in.
@@ -364,6 +365,39 @@ impl Ring {
         end
     }
 
+    /// To be called by who is about to sleep until this side can go on, with the flag of the
+    /// wait word up. Whether there is something to sleep for: then nobody ends that without
+    /// looking at the wait word afterwards.
+    ///
+    /// Where a side cannot go on, its position and the other side's are the same, or a lap apart.
+    /// So there is one word that the other side has to exchange next, and nobody else exchanges
+    /// it. As that is marked here, in one step with seeing it so, an exchange of any word that is
+    /// not marked need not look for sleepers.
+    pub fn await_exchange<const SIDE: u64>(&self) -> Result<bool, Corrupt> {
+        let mut cursor = Cursor {
+            at: self.hinted::<SIDE>(),
+            resynced: false,
+        };
+        loop {
+            let sight = self.find::<SIDE>(&mut cursor)?;
+            if sight.ahead == 0 {
+                return Ok(false);
+            }
+            let marked = sight.word | self.awaited();
+            step();
+            // SeqCst, also where the mark is there already (the load in `look`): after the flag
+            // was raised, in the order that the exchange and the look at the flag are part of.
+            let cell = sight.cell;
+            if sight.word == marked
+                || cell
+                    .compare_exchange(sight.word, marked, SeqCst, SeqCst)
+                    .is_ok()
+            {
+                return Ok(true);
+            }
+        }
+    }
+
     /// Whether the other side has come so many words, at most the capacity, further than `at`.
     fn is_clear<const SIDE: u64>(&self, at: Position, words: u64) -> bool {
         let last = self.look::<SIDE>(self.offset(at, words - 1));
@@ -394,9 +428,11 @@ impl Ring {
         // that put `j` here. SeqCst is the same instruction on x86 and ARM, and gives one
         // total order with the loads in `look`: full and empty stay exact for programs that
         // relate several queues (with AcqRel, two threads that each enqueue on one queue
-        // could both find the other's queue empty). Strong: every failure is somebody's success.
+        // could both find the other's queue empty). Strong: every failure is somebody's success,
+        // or that of one who is going to sleep until this very exchange. The word is not awaited
+        // any more; whoever exchanged it looks for sleepers then.
         step();
-        let next = (sight.word & !self.slot_mask()).wrapping_add(self.unit) | s;
+        let next = self.stage(sight.word).wrapping_add(self.unit) | s;
         let exchanged = sight
             .cell
             .compare_exchange(sight.word, next, SeqCst, SeqCst);
@@ -444,7 +480,13 @@ impl Ring {
     #[inline(always)]
     pub(super) fn ahead<const SIDE: u64>(&self, word: u64, at: Position) -> i64 {
         let exchangeable = (at.0 & !self.index_mask) + SIDE * self.unit;
-        (word & !self.slot_mask()).wrapping_sub(exchangeable) as i64
+        self.stage(word).wrapping_sub(exchangeable) as i64
+    }
+
+    /// {lap, full bit} of a word, where they are.
+    #[inline]
+    fn stage(&self, word: u64) -> u64 {
+        word & !(self.unit - 1)
     }
 
     /// The position `distance` further on; `distance` is at most the capacity.
@@ -478,8 +520,14 @@ impl Ring {
         -(self.unit as i64)
     }
 
+    /// The bit of a word that says: somebody sleeps until it is exchanged, or did.
+    #[inline]
+    pub(super) fn awaited(&self) -> u64 {
+        self.unit / 2
+    }
+
     #[inline]
     pub(super) fn slot_mask(&self) -> u64 {
-        self.unit - 1
+        self.awaited() - 1
     }
 }

@@ -62,7 +62,7 @@ impl Ring {
     #[inline(never)]
     fn seek<const SIDE: u64>(&self, at: Position, ahead: i64) -> Position {
         // The word of `at` was passed in this lap, and not in the next.
-        let laps = ((ahead as u64 >> self.slot_bits) - 1) / 2;
+        let laps = ((ahead as u64 >> (self.lap_shift - 1)) - 1) / 2;
         let base = Position(at.0.wrapping_add(laps * (self.index_mask + 1)));
         let (mut passed, mut unpassed) = (0, self.capacity);
         // Mostly the boundary is near: 1, 3, 7 on. Not so for who comes back after laps, or
@@ -136,7 +136,7 @@ impl Ring {
             .ok_or(Corrupt::Geometry)?
             .word;
         // Both sides have passed index 0 in the lap before the word's own.
-        let lap = (word >> (self.slot_bits + 1)).wrapping_sub(1);
+        let lap = (word >> self.lap_shift).wrapping_sub(1);
         let at = Position(lap.wrapping_mul(self.index_mask + 1));
         Ok(self.seek::<SIDE>(at, self.ahead::<SIDE>(word, at)))
     }
@@ -144,6 +144,6 @@ impl Ring {
     /// Laps from one position to another, as far as ring words tell laps apart.
     pub(super) fn laps(&self, from: Position, to: Position) -> u64 {
         let distance = (to.0 & !self.index_mask).wrapping_sub(from.0 & !self.index_mask);
-        distance >> (self.slot_bits + 1)
+        distance >> self.lap_shift
     }
 }

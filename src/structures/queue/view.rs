@@ -20,8 +20,9 @@ pub struct QueueParts {
     pub slot_count: u64,
     /// The last index before the next lap: one less than the capacity.
     pub last_index: u64,
-    /// The full bit of a ring word, above the bits of the slot number; the index in a hint
-    /// has this bit and those below.
+    /// The full bit of a ring word. Below it is the bit that says: somebody sleeps until the word
+    /// is exchanged, or did; and below that the slot number. The index in a hint has the full bit
+    /// and those below.
     pub unit: u64,
 }
 

@@ -112,7 +112,7 @@ fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
          `floor-loads` also loads the hint and the ring word first, as whoever is not alone must; \
          `floor-parts` instead loads where the parts are and how large, which `floor` knows, and \
          checks what others could have damaged: all of `queue`, but for finding the thread's lane, \
-         looking for sleepers, and noticing others.",
+         and noticing others.",
     );
     for (what, beside, target) in ROWS {
         let name = format!("{what} / {beside}");

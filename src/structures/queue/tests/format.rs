@@ -54,14 +54,14 @@ fn a_new_queue_has_these_bytes() {
     }
     assert_eq!(bytes(576), 0xa5a5_a5a5_a5a5_a5a5);
     queue.put(1, 77).unwrap();
-    assert_eq!(bytes(448), 10 | 1 << 4);
+    assert_eq!(bytes(448), 10 | 1 << 5);
     // Lane 1 has got slot 0 for it, which the word named that it exchanged: {lap 0, empty, 0}.
     assert_eq!((bytes(328), bytes(336)), (0, 0));
     assert_eq!(bytes(64), 1);
     assert_eq!(bytes(576 + 10 * 8), 77);
     assert_eq!(queue.get(0), Ok(Some(77)));
-    assert_eq!(bytes(448), 9 | 1 << 5);
-    assert_eq!((bytes(264), bytes(272)), (10, 10 | 1 << 4));
+    assert_eq!(bytes(448), 9 | 1 << 6);
+    assert_eq!((bytes(264), bytes(272)), (10, 10 | 1 << 5));
     assert_eq!(bytes(128), 1);
 }
 
@@ -69,7 +69,7 @@ fn a_new_queue_has_these_bytes() {
 fn a_record_says_what_its_lane_owns() {
     let queue = Queue::new(2, 2);
     let record = &queue.lane(0).record;
-    let lap = 5 << queue.plan.slot_bits;
+    let lap = 5 << (queue.plan.slot_bits + 1);
     assert_eq!(queue.record(0), Record::Idle(2));
     record.intend(lap | 1);
     assert_eq!(queue.record(0), Record::InOperation { s: 2, j: 1 });

@@ -44,9 +44,9 @@ fn a_lying_hint_is_corrected_when_the_words_contradict_it() {
             let lie = match random.below(3) {
                 0 => random.next(),
                 1 => u64::MAX,
-                _ => (1_000_002 + random.below(1000)) << (queue.plan.slot_bits + 1),
+                _ => (1_000_002 + random.below(1000)) << queue.ring.lap_shift,
             };
-            let lap = lie >> (queue.plan.slot_bits + 1);
+            let lap = lie >> queue.ring.lap_shift;
             if (999_999..=1_000_001).contains(&lap) {
                 continue;
             }
@@ -109,8 +109,8 @@ fn operations_on_garbage_end_with_an_answer() {
 fn a_slot_out_of_range_is_corrupt_and_harms_no_lane() {
     let queue = Queue::new(2, 3);
     // Slots 0..5 exist, a word has room to name more.
-    let full = 1 << queue.plan.slot_bits;
-    for bad in [5, 6, full - 1] {
+    let full = queue.ring.unit;
+    for bad in [5, 6, queue.ring.slot_mask()] {
         queue.reset();
         queue.word(0).store(bad, SeqCst);
         assert_eq!(queue.put(1, 1), Err(Corrupt::Slot));

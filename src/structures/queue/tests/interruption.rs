@@ -1,5 +1,6 @@
 //! One process is stopped or killed before any step, and others run meanwhile.
 
+use super::super::ring::{HEAD, TAIL};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +143,86 @@ fn an_operation_stopped_anywhere_is_one_with_a_single_moment() {
                 histories.contains(&history),
                 "{op:?} stopped at step {n} while {others:?} on {start:?}: {history:?}"
             );
+        }
+    });
+}
+
+/// Whether the side that `op` belongs to cannot go on, and the word that it waits for is marked.
+fn is_awaited(queue: &Queue, op: Op) -> bool {
+    let sight = |index: u64| queue.word(index).load(SeqCst) & queue.ring.awaited() != 0;
+    let (at, ready) = match op {
+        Op::Put(_) => queue.ring.locate::<TAIL>().unwrap(),
+        Op::Get => queue.ring.locate::<HEAD>().unwrap(),
+    };
+    !ready && sight(queue.ring.index(at))
+}
+
+fn wait(queue: &Queue, op: Op) -> bool {
+    let awaited = match op {
+        Op::Put(_) => queue.ring.await_exchange::<TAIL>(),
+        Op::Get => queue.ring.await_exchange::<HEAD>(),
+    };
+    awaited.unwrap()
+}
+
+#[test]
+fn whoever_waits_has_marked_a_word_that_nobody_has_exchanged_since() {
+    let vain = Cell::new(0);
+    for_each_case(|queue, start, op, others| {
+        let begin = snapshot(queue);
+        for n in 0.. {
+            restore(queue, &begin);
+            let mut model: VecDeque<u64> = start.iter().copied().collect();
+            let (their_queue, capacity) = (queue.clone(), queue.plan.capacity);
+            let theirs: Vec<_> = others
+                .iter()
+                .map(|&other| (other, run_model(&mut model, capacity, other)))
+                .collect();
+            let others_run = move || {
+                for (other, answer) in theirs {
+                    assert_eq!(run(&their_queue, 1, other), answer);
+                }
+            };
+            let mut waits = false;
+            if !interrupted(n, others_run, || waits = wait(queue, op)) {
+                break;
+            }
+            assert_eq!(waits, is_awaited(queue, op));
+            vain.set(vain.get() + u32::from(!waits));
+            queue.assert_slots_conserved();
+            assert_eq!(queue.drain(2), Vec::from(model));
+        }
+    });
+    assert!(vain.get() > 0);
+}
+
+#[test]
+fn an_operation_is_what_it_was_where_somebody_begins_to_wait_inside_it() {
+    for_each_case(|queue, start, op, others| {
+        let begin = snapshot(queue);
+        for waits_for in [Op::Put(0), Op::Get] {
+            for n in 0.. {
+                restore(queue, &begin);
+                let awaited = Rc::new(Cell::new(false));
+                let (their_queue, told) = (queue.clone(), awaited.clone());
+                let begin_to_wait = move || told.set(wait(&their_queue, waits_for));
+                let mut model: VecDeque<u64> = start.iter().copied().collect();
+                let expected = run_model(&mut model, queue.plan.capacity, op);
+                let mut own = None;
+                if !interrupted(n, begin_to_wait, || own = Some(run(queue, 0, op))) {
+                    break;
+                }
+                assert_eq!(own, Some(expected));
+                // Marked before the exchange, or no reason to wait after it.
+                let still = is_awaited(queue, waits_for);
+                assert!(awaited.get() || !still);
+                for &other in others {
+                    let answer = run_model(&mut model, queue.plan.capacity, other);
+                    assert_eq!(run(queue, 1, other), answer);
+                }
+                queue.assert_slots_conserved();
+                assert_eq!(queue.drain(2), Vec::from(model));
+            }
         }
     });
 }

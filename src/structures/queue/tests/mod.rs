@@ -133,10 +133,10 @@ impl Queue {
     fn start_at(&self, lap: u64) {
         self.reset();
         for index in 0..self.plan.capacity {
-            let lap = lap << (self.plan.slot_bits + 1);
+            let lap = lap << self.ring.lap_shift;
             self.word(index).store(lap | index, SeqCst);
         }
-        let hint = lap << (self.plan.slot_bits + 1);
+        let hint = lap << self.ring.lap_shift;
         self.ring.header().ends.tail.store(hint, SeqCst);
         self.ring.header().ends.head.store(hint, SeqCst);
     }

@@ -19,7 +19,7 @@ fn die_in(queue: &Queue, lane: usize, s: u64, j: u64) {
 
 /// What the lane's CAS did: `word` goes to its next state, with slot `s`.
 fn exchange(queue: &Queue, word: u64, s: u64) {
-    let unit = queue.ring.slot_mask() + 1;
+    let unit = queue.ring.unit;
     let old = queue.word(word).load(SeqCst);
     let new = ((old & !(unit - 1)) + unit) | s;
     queue.word(word).store(new, SeqCst);
@@ -285,4 +285,22 @@ fn records_that_cannot_be_are_corrupt() {
     assert_eq!(queue.put(0, 1), Err(Corrupt::Slot));
     assert_eq!(queue.get(0), Err(Corrupt::Slot));
     assert_eq!(queue.put(4, 1), Err(Corrupt::Lane));
+}
+
+#[test]
+fn an_awaited_word_tells_where_a_slot_is() {
+    let queue = queue();
+    // Lane 0 died after it took slot 0 for its spare 2, which somebody awaits the exchange of.
+    exchange(&queue, 0, 2);
+    die_in(&queue, 0, 2, 0);
+    queue.word(0).fetch_or(queue.ring.awaited(), SeqCst);
+    assert_eq!(queue.ring.recover_lane(0, &nobody_is_dead), Ok(true));
+    assert_eq!(queue.record(0), Record::Idle(0));
+    // Or it died before it exchanged an awaited word.
+    queue.reset();
+    let word = queue.word(0).fetch_or(queue.ring.awaited(), SeqCst) | queue.ring.awaited();
+    die_in(&queue, 0, 2, word);
+    assert_eq!(queue.record(0), Record::InOperation { s: 2, j: 0 });
+    assert_eq!(queue.ring.recover_lane(0, &nobody_is_dead), Ok(true));
+    assert_eq!(queue.record(0), Record::Idle(2));
 }

@@ -45,7 +45,7 @@ fn elements_come_out_in_order_and_full_and_empty_are_exact() {
 fn laps_may_wrap() {
     for capacity in CAPACITIES {
         let queue = Queue::new(capacity, 3);
-        let laps = 1u64 << (63 - queue.plan.slot_bits);
+        let laps = 1u64 << (64 - queue.ring.lap_shift);
         for before in [1, 2, 3] {
             queue.start_at(laps - before);
             walk(&queue, 6);
@@ -124,7 +124,7 @@ fn a_stale_hint_costs_few_steps_and_no_answer() {
                 }
                 let count = queue.ring.len().unwrap();
                 let stale = |hint: &AtomicU64| {
-                    let bits = queue.plan.slot_bits + 1;
+                    let bits = queue.ring.lap_shift;
                     let at = hint.load(SeqCst);
                     let flat = (at >> bits) * capacity + (at & ((1 << bits) - 1));
                     let old = flat - late;
@@ -185,7 +185,7 @@ fn after_many_laps_an_operation_looks_at_five_words() {
         let ends = &queue.ring.header().ends;
         let hint = if side == TAIL { &ends.tail } else { &ends.head };
         // The index somewhere else as well.
-        hint.store(10_000 << (queue.plan.slot_bits + 1) | 700, SeqCst);
+        hint.store(10_000 << queue.ring.lap_shift | 700, SeqCst);
         let cost = steps(|| match side {
             TAIL => assert_eq!(queue.put(0, 1), Ok(true)),
             _ => assert!(queue.get(0).unwrap().is_some()),
@@ -205,4 +205,70 @@ fn one_operation_undisturbed_takes_six_steps() {
     // record.
     assert_eq!(steps(|| assert_eq!(queue.get(0), Ok(None))), 5);
     assert_eq!(steps(|| assert_eq!(queue.get(0), Ok(None))), 2);
+}
+
+/// The indices of the words that are awaited.
+fn awaited(queue: &Queue) -> Vec<u64> {
+    (0..queue.plan.capacity)
+        .filter(|&index| queue.word(index).load(SeqCst) & queue.ring.awaited() != 0)
+        .collect()
+}
+
+#[test]
+fn who_waits_marks_the_word_that_the_other_side_exchanges_next() {
+    for capacity in CAPACITIES {
+        let queue = Queue::new(capacity, 2);
+        for (lap, turned) in [(0, 0), (0, capacity / 2), (7, capacity - 1), (7, 1)] {
+            queue.start_at(lap);
+            for n in 0..turned {
+                queue.put(0, n).unwrap();
+                queue.get(0).unwrap();
+            }
+            let at = turned % capacity;
+            // Empty: a consumer waits for the word at the tail. Twice is as once.
+            for _ in 0..2 {
+                assert_eq!(queue.ring.await_exchange::<TAIL>(), Ok(false));
+                assert_eq!(queue.ring.await_exchange::<HEAD>(), Ok(true));
+                assert_eq!(awaited(&queue), [at]);
+                assert_eq!(queue.ring.is_empty(), Ok(true));
+                assert_eq!(queue.get(1), Ok(None));
+            }
+            for n in 0..capacity {
+                assert_eq!(queue.put(1, n), Ok(true));
+                assert_eq!(awaited(&queue), []);
+                assert_eq!(queue.ring.await_exchange::<HEAD>(), Ok(false));
+            }
+            // Full: a producer waits for the word at the head.
+            for _ in 0..2 {
+                assert_eq!(queue.ring.await_exchange::<TAIL>(), Ok(true));
+                assert_eq!(awaited(&queue), [at]);
+                assert_eq!(queue.ring.len(), Ok(capacity));
+                assert_eq!(queue.put(1, 0), Ok(false));
+            }
+            assert_eq!(queue.drain(0), (0..capacity).collect::<Vec<_>>());
+            assert_eq!(awaited(&queue), []);
+            queue.assert_slots_conserved();
+        }
+    }
+}
+
+#[test]
+fn a_mark_is_found_where_the_hints_are_late() {
+    for capacity in CAPACITIES {
+        let queue = Queue::new(capacity, 2);
+        queue.start_at(5);
+        for n in 0..3 * capacity + 2 {
+            queue.put(0, n).unwrap();
+            queue.get(0).unwrap();
+        }
+        queue.ring.header().ends.head.store(0, SeqCst);
+        assert_eq!(queue.ring.await_exchange::<HEAD>(), Ok(true));
+        assert_eq!(awaited(&queue), [2 % capacity]);
+        for n in 0..capacity {
+            queue.put(0, n).unwrap();
+        }
+        queue.ring.header().ends.tail.store(0, SeqCst);
+        assert_eq!(queue.ring.await_exchange::<TAIL>(), Ok(true));
+        assert_eq!(awaited(&queue), [2 % capacity]);
+    }
 }
