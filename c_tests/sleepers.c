@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <shmds_inline.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define LIMIT UINT64_C(10000000000)
 
@@ -292,6 +293,39 @@ static void who_goes_to_sleep_marks_the_word_and_is_woken_by_its_exchange(void) 
   }
 }
 
+/* What this thread has worked so far, in nanoseconds. */
+static uint64_t worked(void) {
+  struct timespec time;
+  CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
+  return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+}
+
+/* Of a quarter of a second, most is slept. */
+static void who_waits_sleeps(void) {
+  static const uint64_t quarter = UINT64_C(250000000);
+  shmds_segment* segment = check_create_sized(check_name("sleeps"), 16384);
+  shmds_queue* queue = NULL;
+  shmds_spsc_queue* spsc = NULL;
+  uint64_t value = 0, before = 0;
+  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 1, &queue));
+  OK(shmds_spsc_queue_create(segment, "spsc", sizeof value, 0, 1, &spsc));
+  before = worked();
+  CHECK(shmds_queue_dequeue_wait(queue, &value, quarter) == SHMDS_TIMEOUT);
+  CHECK(worked() - before < quarter / 2);
+  OK(shmds_queue_enqueue(queue, &value));
+  before = worked();
+  CHECK(shmds_queue_enqueue_wait(queue, &value, quarter) == SHMDS_TIMEOUT);
+  CHECK(worked() - before < quarter / 2);
+  before = worked();
+  CHECK(shmds_spsc_queue_pop_wait(spsc, &value, quarter) == SHMDS_TIMEOUT);
+  CHECK(worked() - before < quarter / 2);
+  OK(shmds_spsc_queue_push(spsc, &value));
+  before = worked();
+  CHECK(shmds_spsc_queue_push_wait(spsc, &value, quarter) == SHMDS_TIMEOUT);
+  CHECK(worked() - before < quarter / 2);
+  OK(shmds_segment_close(segment));
+}
+
 static void an_inline_operation_wakes_who_sleeps(void) {
   shmds_segment* segment = check_create_sized(check_name("wake"), 4096);
   shmds_queue *ping = NULL, *pong = NULL;
@@ -324,6 +358,7 @@ int main(void) {
   RUN(each_spsc_operation_in_line_looks_for_sleepers);
   RUN(each_ring_buffer_operation_in_line_looks_for_sleepers);
   RUN(who_goes_to_sleep_marks_the_word_and_is_woken_by_its_exchange);
+  RUN(who_waits_sleeps);
   RUN(an_inline_operation_wakes_who_sleeps);
   return check_result("sleepers");
 }
