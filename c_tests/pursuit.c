@@ -223,10 +223,10 @@ static void whatever_a_hint_is_no_words_but_the_queues_are_looked_at(void) {
   parts.words = SHMDS_BYTES_OF(uint64_t, first);
   parts.slot_count = words + 1;
   parts.last_index = words - 1;
-  parts.unit = 128;
+  parts.unit = 256;
   CHECK(mprotect(around + page, page, PROT_READ | PROT_WRITE) == 0);
-  for (lap = UINT64_MAX - 4 * 256 + 1; lap != 4 * 256; lap += 256) {
-    for (index = 0; index < 256; index++) {
+  for (lap = UINT64_MAX - 4 * 512 + 1; lap != 4 * 512; lap += 512) {
+    for (index = 0; index < 512; index++) {
       /* Empty words of lap 0: the tail can exchange them there. */
       CHECK(shmds_queue_is_far_inline(&parts, 0, lap + index, 32) == (lap == 0));
     }

@@ -8,8 +8,7 @@
  * child, when somebody sleeps. They answer what the functions of the same name without `_inline`
  * answer, and both may be used on one queue at once, in any mixture.
  *
- * Needs the atomic builtins and, on x86-64, the `asm goto` of gcc and clang (9 or later), in either
- * syntax. Link with libshmds.
+ * Needs the atomic builtins of gcc and clang. Link with libshmds.
  */
 #ifndef SHMDS_INLINE_H
 #define SHMDS_INLINE_H

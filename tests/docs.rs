@@ -176,6 +176,7 @@ fn the_constants_are_as_documented() {
         size_of::<Word>(),
         size_of::<QueueHeader>(),
         size_of::<Lane>(),
+        shmds::structures::queue::WORD_FORMAT,
         size_of::<spsc::Header>(),
         size_of::<pool::Header>(),
         size_of::<shmds::structures::ring::Header>(),

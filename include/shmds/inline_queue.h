@@ -125,9 +125,11 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
  * by this very memory, so all before it are passed; and since a word never comes back, the
  * compare-and-swap succeeds only if nobody has passed this one. Where others operate on the same
  * side, it would mostly be in vain; so whoever finds that they do has no foresight until it has
- * been alone there from one operation to the next. Where somebody sleeps until the word is
- * exchanged, the word is marked, which it was not when it was foreseen, or names no slot: so
- * nothing is done here, and whom an exchange here leaves asleep did not wait for it.
+ * been alone there from one operation to the next.
+ *
+ * Nobody is woken here. Whoever sleeps has marked the word that has to be exchanged first. If that
+ * happened since the word was foreseen, the compare-and-swap fails; if before, the mark makes the
+ * number of the slot one that does not exist.
  *
  * A compare-and-swap waits until all stores before it have left the processor, and what follows
  * waits for it. So they come first, the rest is checked while they leave, and what is stored after

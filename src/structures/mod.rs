@@ -38,12 +38,13 @@ use std::collections::{HashMap, VecDeque};
 use std::ffi::CString;
 use std::sync::Arc;
 
-/// Sizes of the structures' control blocks: part of a segment's fingerprint, so
-/// that builds with other layouts refuse each other.
-const FORMATS: [usize; 6] = [
+/// Sizes of the structures' control blocks, and what else their formats are: part of a segment's
+/// fingerprint, so that builds with other layouts refuse each other.
+const FORMATS: [usize; 7] = [
     size_of::<atomic::Word>(),
     size_of::<queue::Header>(),
     size_of::<queue::Lane>(),
+    queue::WORD_FORMAT,
     size_of::<spsc::Header>(),
     size_of::<pool::Header>(),
     size_of::<ring::Header>(),

@@ -1,8 +1,8 @@
 //! Sleeping until another process has done something, for all structures.
 //!
 //! A structure has one [`WaitWord`] per side that can be waited for. Whoever
-//! sleeps raises its flag; whoever publishes looks at the flag (in a queue, only if
-//! what it exchanges says so) and makes a system call only if it is up. A flag, not a count: a count that a killed
+//! sleeps raises its flag; whoever publishes looks at the flag, and makes a
+//! system call only if it is up. A flag, not a count: a count that a killed
 //! sleeper leaves behind would never come down again.
 //!
 //! Publishing and then looking at the flag is a store and a load that the
@@ -11,6 +11,8 @@
 //! publishing is a plain store, the sleeper's `membarrier`, which is one for
 //! every process. Either way a flag that the publisher did not see was raised
 //! by a sleeper that sees what was published.
+//!
+//! A queue lets those who publish most quickly off the look: see `await_exchange` there.
 
 use crate::error::Result;
 use crate::fault::Fault;

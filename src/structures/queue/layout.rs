@@ -11,6 +11,9 @@ use super::ring::step;
 use crate::raw::{Region, Shared};
 use crate::structures::wait::WaitWord;
 
+/// Counts the ways in which ring words were divided: {lap, full bit, awaited bit, slot index} now.
+pub const WORD_FORMAT: usize = 2;
+
 /// A cache line, and the least alignment of every part.
 const LINE: u64 = 64;
 /// Lanes beside the home lanes, for threads to claim first come.

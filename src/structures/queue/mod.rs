@@ -11,7 +11,7 @@
 //!
 //! **Waiting.** Whoever is about to sleep marks the word that the other side has to exchange next
 //! (`ring`, `await_exchange`). So who exchanges a word that is not marked need not look for
-//! sleepers: the code in line does not, the library always does.
+//! sleepers: where the code in line exchanges what it foresaw, it does not; all others do.
 //!
 //! The exchange of whole slots is this library's own design. Its relatives: the
 //! per-cell sequence numbers of Dmitry Vyukov's bounded MPMC queue, the
@@ -34,7 +34,7 @@ mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
 pub use layout::{
-    Header, Lane, LaneRecord, Params as RingParams, Plan, PlanError, QueueEnds, init,
+    Header, Lane, LaneRecord, Params as RingParams, Plan, PlanError, QueueEnds, WORD_FORMAT, init,
 };
 pub use ring::{Ring, open};
 pub use view::{Pass, QueueParts, QueueView};

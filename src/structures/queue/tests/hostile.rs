@@ -1,5 +1,6 @@
 //! Bytes that no process of ours wrote.
 
+use super::super::ring::{HEAD, TAIL};
 use super::*;
 
 #[test]
@@ -89,9 +90,11 @@ fn operations_on_garbage_end_with_an_answer() {
             for _ in 0..20 {
                 let lane = random.below(3) as usize;
                 let cost = steps(|| {
-                    let _ = match random.below(5) {
+                    let _ = match random.below(7) {
                         0 | 1 => queue.put(lane, 1).err(),
                         2 | 3 => queue.get(lane).err(),
+                        4 => queue.ring.await_exchange::<TAIL>().err(),
+                        5 => queue.ring.await_exchange::<HEAD>().err(),
                         _ => queue.ring.recover_lane(lane, &all_are_dead).err(),
                     };
                 });

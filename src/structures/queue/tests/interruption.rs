@@ -213,8 +213,11 @@ fn an_operation_is_what_it_was_where_somebody_begins_to_wait_inside_it() {
                     break;
                 }
                 assert_eq!(own, Some(expected));
-                // Marked before the exchange, or no reason to wait after it.
+                // Either nothing ended the wait yet, or no mark is left.
                 let still = is_awaited(queue, waits_for);
+                let marks = (0..queue.plan.capacity)
+                    .filter(|&index| queue.word(index).load(SeqCst) & queue.ring.awaited() != 0);
+                assert_eq!(marks.count(), usize::from(still));
                 assert!(awaited.get() || !still);
                 for &other in others {
                     let answer = run_model(&mut model, queue.plan.capacity, other);

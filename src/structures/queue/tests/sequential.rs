@@ -218,7 +218,8 @@ fn awaited(queue: &Queue) -> Vec<u64> {
 fn who_waits_marks_the_word_that_the_other_side_exchanges_next() {
     for capacity in CAPACITIES {
         let queue = Queue::new(capacity, 2);
-        for (lap, turned) in [(0, 0), (0, capacity / 2), (7, capacity - 1), (7, 1)] {
+        let last = (1u64 << (64 - queue.ring.lap_shift)) - 1;
+        for (lap, turned) in [(0, 0), (0, capacity / 2), (last, capacity - 1), (last, 1)] {
             queue.start_at(lap);
             for n in 0..turned {
                 queue.put(0, n).unwrap();
