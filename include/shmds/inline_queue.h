@@ -210,8 +210,15 @@ SHMDS_OUT_OF_LINE void shmds_queue_pursue(const shmds_queue_parts* parts, const 
       pursuit, shmds_queue_came_inline(parts, hint, side, at, SHMDS_HEAD_START_WORDS, other));
 }
 
-/** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word first, in any lap; to be
- * called out of line. */
+/** The compare-and-swap of an exchange: the linearisation point. */
+SHMDS_INLINE bool shmds_queue_swap_inline(const shmds_queue_foresight* here, uint64_t* seen,
+                                          uint64_t desired) {
+  return __atomic_compare_exchange_n(shmds_queue_cell_inline(here, here->at), seen, desired, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word where it has to, in any lap,
+ * and exchanges it although somebody sleeps until then; to be called out of line. */
 SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64_t* hint,
                                                   uint64_t side, uint64_t s) {
   const shmds_queue_parts* parts = &memo->pass.parts;
@@ -222,11 +229,12 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   /* Acquire: pairs with the Release above; the words before the hint are seen as passed. */
   uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
   const bool alone = hinted == own->at && here.at <= here.end;
-  uint64_t j = 0;
+  uint64_t j = shmds_queue_slot_inline(parts, &here, own->word);
+  uint64_t seen = own->word;
   uint64_t next = 0;
-  /* Others were there since, or right ahead when the thread looked last. */
-  if (SHMDS_UNLIKELY(!alone) ||
-      SHMDS_UNLIKELY(shmds_queue_slot_inline(parts, &here, own->word) >= parts->slot_count)) {
+  here.word = seen;
+  /* It has to be what the side exchanges in this lap, with the number of a slot that exists. */
+  if (SHMDS_UNLIKELY(!alone) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
     shmds_queue_pursue(parts, hint, side, hinted, &memo->pursuit[side]);
     hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
     /* Unless the hint was stored so late that it is a lap behind what this thread knows. When it is
@@ -236,18 +244,19 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
     if (SHMDS_UNLIKELY(here.at > here.end)) {
       return UINT64_MAX;
     }
-  }
-  here.word = __atomic_load_n(shmds_queue_cell_inline(&here, here.at), __ATOMIC_SEQ_CST);
-  j = shmds_queue_slot_inline(parts, &here, here.word);
-  /* It has to be what the side exchanges in this lap, with the number of a slot that exists. */
-  if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
-    return UINT64_MAX;
+    here.word = __atomic_load_n(shmds_queue_cell_inline(&here, here.at), __ATOMIC_SEQ_CST);
+    seen = here.word;
+    j = shmds_queue_slot_inline(parts, &here, seen);
+    if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
+      return UINT64_MAX;
+    }
   }
   /* Say which word is in play before the slots can change hands. */
-  __atomic_store_n(&record->intent, here.word, __ATOMIC_RELEASE);
-  if (SHMDS_UNLIKELY(!__atomic_compare_exchange_n(shmds_queue_cell_inline(&here, here.at),
-                                                  &here.word, here.to + s, false, __ATOMIC_SEQ_CST,
-                                                  __ATOMIC_SEQ_CST))) {
+  __atomic_store_n(&record->intent, seen, __ATOMIC_RELEASE);
+  if (SHMDS_UNLIKELY(!shmds_queue_swap_inline(&here, &seen, here.to + s)) &&
+      /* Once more where nothing but a mark has come to it; the slot in it is the same. */
+      (seen != (here.word | parts->unit / 2) ||
+       !shmds_queue_swap_inline(&here, &seen, here.to + s))) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
   }
