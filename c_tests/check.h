@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shmds.h"
@@ -45,6 +46,15 @@ static inline int check_that(int holds, const char* what, const char* file, int 
 static inline int check_result(const char* program) {
   printf("%s: %d checks failed\n", program, check_failures);
   return check_failures == 0 ? 0 : 1;
+}
+
+/* The exit status of a child that ended by itself; -1 if it did not. */
+static inline int check_exit_code(pid_t child) {
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
+    return -1;
+  }
+  return WEXITSTATUS(status);
 }
 
 /* ---- names */

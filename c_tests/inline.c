@@ -6,14 +6,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-static int exit_code(pid_t child) {
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
-    return -1;
-  }
-  return WEXITSTATUS(status);
-}
-
 static int end_signal(pid_t child) {
   int status = 0;
   if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) {
@@ -95,7 +87,7 @@ static void processes_that_mix_them_pass_every_element_once(void) {
     }
   }
   for (w = 0; w < WORKERS; w++) {
-    CHECK(exit_code(workers[w]) == 0);
+    CHECK(check_exit_code(workers[w]) == 0);
   }
   OK(shmds_atomic_load(sum, &total));
   CHECK(total == WORKERS * (each * (each + 1) / 2));
@@ -631,7 +623,7 @@ static void an_spsc_queue_between_processes_keeps_the_order(void) {
       CHECK(value == ++i);
     }
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_segment_close(segment));
 }
 

@@ -1,7 +1,6 @@
 /* Queues beyond one element at a time: bulk, waiting, slots held in place, statistics. */
 #include "check.h"
 
-#include <sys/wait.h>
 #include <time.h>
 
 #define SECOND UINT64_C(1000000000)
@@ -24,14 +23,6 @@ static shmds_queue_stats stats_of(const shmds_queue* queue) {
 }
 
 /* A forked process that ends by _exit(), 0 when all is well. */
-static int exit_code(pid_t child) {
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
-    return -1;
-  }
-  return WEXITSTATUS(status);
-}
-
 static uint64_t now_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -154,7 +145,7 @@ static void another_process_ends_a_wait_of_any_length(void) {
     OK(shmds_queue_dequeue_wait(queue, &value, timeouts[i]));
     OK(shmds_queue_dequeue_wait(queue, &value, timeouts[i]));
     CHECK(value == 6);
-    CHECK(exit_code(child) == 0);
+    CHECK(check_exit_code(child) == 0);
     OK(shmds_segment_close(segment));
   }
 }
@@ -353,7 +344,7 @@ static void a_forked_child_does_not_end_what_its_parent_holds(void) {
     _exit(!(fine && shmds_queue_publish(queue, &own) == SHMDS_OK &&
             shmds_segment_close(segment) == SHMDS_OK));
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_queue_dequeue(queue, &value));
   CHECK(value == 9 && *(int*)taken.element == 1);
   OK(shmds_queue_publish(queue, &reserved));

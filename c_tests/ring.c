@@ -2,7 +2,6 @@
 #include "check.h"
 
 #include <shmds_inline.h>
-#include <sys/wait.h>
 
 static shmds_ring_buffer_observer new_observer(void) {
   shmds_ring_buffer_observer observer;
@@ -16,14 +15,6 @@ static shmds_ring_buffer* create(shmds_segment* segment, const char* name, size_
   OK(shmds_ring_buffer_create(segment, name, sizeof(uint64_t), sizeof(uint64_t), capacity, 0,
                               &ring));
   return ring;
-}
-
-static int exit_code(pid_t child) {
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
-    return -1;
-  }
-  return WEXITSTATUS(status);
 }
 
 static void elements_come_out_as_they_went_in(void) {
@@ -289,7 +280,7 @@ static void waits_end_with_what_they_wait_for_or_in_time(void) {
   CHECK(shmds_ring_buffer_wait_space(ring, 1, 0) == SHMDS_TIMEOUT);
   OK(shmds_ring_buffer_pop_inline(ring, &value, 8));
   OK(shmds_ring_buffer_wait(ring, 2, SHMDS_WAIT_FOREVER));
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_ring_buffer_pop_wait(ring, &value, SHMDS_WAIT_FOREVER));
   OK(shmds_segment_close(segment));
 }
@@ -324,7 +315,7 @@ static void enforced_roles_are_held_given_up_and_taken_over(void) {
               ? 0
               : 1);
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_ring_buffer_push_inline(ring, &value, 8));
 
   OK(shmds_ring_buffer_leave(ring));
@@ -338,7 +329,7 @@ static void enforced_roles_are_held_given_up_and_taken_over(void) {
   if (child == 0) {
     _exit(shmds_ring_buffer_pop_inline(ring, &value, 8) == SHMDS_OK ? 0 : 1);
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_ring_buffer_pop_inline(ring, &value, 8));
   OK(shmds_segment_close(segment));
 }
@@ -424,7 +415,7 @@ static void a_child_goes_on_with_an_inherited_handle(void) {
               ? 0
               : 1);
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_ring_buffer_pop_inline(ring, &value, 8));
   CHECK(value == 2);
   OK(shmds_segment_close(segment));

@@ -3,18 +3,11 @@
 
 #include <pthread.h>
 #include <shmds_inline.h>
-#include <sys/wait.h>
 #include <time.h>
 
+/* Ten seconds, and a quarter of one, in nanoseconds. */
 #define LIMIT UINT64_C(10000000000)
-
-static int exit_code(pid_t child) {
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
-    return -1;
-  }
-  return WEXITSTATUS(status);
-}
+#define QUARTER UINT64_C(250000000)
 
 /* As whoever is about to sleep does. Returns what the word is then. */
 static shmds_wait_word raise_flag(shmds_wait_word* word) {
@@ -38,21 +31,21 @@ static const shmds_queue_parts* parts_of(shmds_queue* queue) {
   return &SHMDS_VIEW_OF(shmds_queue_view, queue)->parts;
 }
 
+/* Where those sleep who wait for this side. */
+static shmds_wait_word* sleepers_of(const shmds_queue_parts* parts, int side) {
+  return side == 0 ? &parts->ends->items : &parts->ends->space;
+}
+
 /* The word that this side exchanges next, if its hint says so. */
 static uint64_t* next_word(const shmds_queue_parts* parts, int side) {
   const uint64_t hint = side == 0 ? parts->ends->tail : parts->ends->head;
   return &parts->words[hint & (2 * parts->unit - 1)];
 }
 
-/* The bit of a ring word that says: somebody sleeps until it is exchanged, or did. */
-static uint64_t awaited_bit(const shmds_queue_parts* parts) {
-  return parts->unit / 2;
-}
-
 /* As whoever is about to sleep until this side gets on does: also marks the word. */
 static shmds_wait_word await_exchange(const shmds_queue_parts* parts, int side) {
-  const shmds_wait_word raised = raise_flag(side == 0 ? &parts->ends->items : &parts->ends->space);
-  __atomic_or_fetch(next_word(parts, side), awaited_bit(parts), __ATOMIC_SEQ_CST);
+  const shmds_wait_word raised = raise_flag(sleepers_of(parts, side));
+  __atomic_or_fetch(next_word(parts, side), shmds_queue_awaited_inline(parts), __ATOMIC_SEQ_CST);
   return raised;
 }
 
@@ -82,7 +75,7 @@ static void whoever_exchanges_an_awaited_word_in_line_wakes(void) {
     for (round = 0; round < 400; round++) {
       int side;
       for (side = 0; side < 2; side++) {
-        const shmds_wait_word* sleepers = side == 0 ? &parts->ends->items : &parts->ends->space;
+        const shmds_wait_word* sleepers = sleepers_of(parts, side);
         const uint64_t* word = next_word(parts, side);
         /* Every other time, so that in between the code in line has foreseen the word. */
         if (round % 2 == 0) {
@@ -93,7 +86,7 @@ static void whoever_exchanges_an_awaited_word_in_line_wakes(void) {
         } else {
           operate(queue, side, round);
         }
-        CHECK((*word & awaited_bit(parts)) == 0);
+        CHECK((*word & shmds_queue_awaited_inline(parts)) == 0);
       }
     }
     /* Within a lap, but not at its end. */
@@ -116,11 +109,11 @@ static void a_word_that_is_seen_to_be_awaited_is_not_exchanged_as_foreseen(void)
     shmds_queue_memo* often = &shmds_queue_thread_memory.often;
     int side;
     for (side = 0; side < 2; side++) {
-      const shmds_wait_word* sleepers = side == 0 ? &parts->ends->items : &parts->ends->space;
+      const shmds_wait_word* sleepers = sleepers_of(parts, side);
       const shmds_wait_word raised = await_exchange(parts, side);
       if (is_foreseen(queue, side)) {
         /* As if the mark had been there when the thread looked ahead. */
-        often->foreseen[side].word |= awaited_bit(parts);
+        often->foreseen[side].word |= shmds_queue_awaited_inline(parts);
         seen++;
       }
       operate(queue, side, round);
@@ -237,11 +230,12 @@ static void* wait_for_it(void* argument) {
 
 /* Waits until somebody sleeps, as far as it shows; false if that does not come to be. */
 static bool is_going_to_sleep(const shmds_queue_parts* parts, int side) {
-  const shmds_wait_word* sleepers = side == 0 ? &parts->ends->items : &parts->ends->space;
+  const shmds_wait_word* sleepers = sleepers_of(parts, side);
   int patience;
   for (patience = 0; patience < 5000; patience++) {
     if ((__atomic_load_n(sleepers, __ATOMIC_SEQ_CST) & 1U) != 0 &&
-        (__atomic_load_n(next_word(parts, side), __ATOMIC_SEQ_CST) & awaited_bit(parts)) != 0) {
+        (__atomic_load_n(next_word(parts, side), __ATOMIC_SEQ_CST) &
+         shmds_queue_awaited_inline(parts)) != 0) {
       return true;
     }
     usleep(1000);
@@ -263,7 +257,7 @@ static void who_goes_to_sleep_marks_the_word_and_is_woken_by_its_exchange(void) 
     parts = parts_of(queue);
     for (round = 0; round < 50; round++) {
       const int side = (int)(round % 2);
-      const shmds_wait_word* sleepers = side == 0 ? &parts->ends->items : &parts->ends->space;
+      const shmds_wait_word* sleepers = sleepers_of(parts, side);
       pthread_t thread;
       waiter other = {queue, side, 0, SHMDS_OK};
       shmds_wait_word before = 0;
@@ -303,29 +297,27 @@ static uint64_t worked(void) {
   return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
 }
 
-/* Of a quarter of a second, most is slept. */
+/* Checks that most of the time is slept until a wait gives up. */
+#define CHECK_SLEEPS(wait)                  \
+  do {                                      \
+    const uint64_t before = worked();       \
+    CHECK((wait) == SHMDS_TIMEOUT);         \
+    CHECK(worked() - before < QUARTER / 2); \
+  } while (0)
+
 static void who_waits_sleeps(void) {
-  static const uint64_t quarter = UINT64_C(250000000);
   shmds_segment* segment = check_create_sized(check_name("sleeps"), 16384);
   shmds_queue* queue = NULL;
   shmds_spsc_queue* spsc = NULL;
-  uint64_t value = 0, before = 0;
+  uint64_t value = 0;
   OK(shmds_queue_create(segment, "queue", sizeof value, 0, 1, &queue));
   OK(shmds_spsc_queue_create(segment, "spsc", sizeof value, 0, 1, &spsc));
-  before = worked();
-  CHECK(shmds_queue_dequeue_wait(queue, &value, quarter) == SHMDS_TIMEOUT);
-  CHECK(worked() - before < quarter / 2);
+  CHECK_SLEEPS(shmds_queue_dequeue_wait(queue, &value, QUARTER));
   OK(shmds_queue_enqueue(queue, &value));
-  before = worked();
-  CHECK(shmds_queue_enqueue_wait(queue, &value, quarter) == SHMDS_TIMEOUT);
-  CHECK(worked() - before < quarter / 2);
-  before = worked();
-  CHECK(shmds_spsc_queue_pop_wait(spsc, &value, quarter) == SHMDS_TIMEOUT);
-  CHECK(worked() - before < quarter / 2);
+  CHECK_SLEEPS(shmds_queue_enqueue_wait(queue, &value, QUARTER));
+  CHECK_SLEEPS(shmds_spsc_queue_pop_wait(spsc, &value, QUARTER));
   OK(shmds_spsc_queue_push(spsc, &value));
-  before = worked();
-  CHECK(shmds_spsc_queue_push_wait(spsc, &value, quarter) == SHMDS_TIMEOUT);
-  CHECK(worked() - before < quarter / 2);
+  CHECK_SLEEPS(shmds_spsc_queue_push_wait(spsc, &value, QUARTER));
   OK(shmds_segment_close(segment));
 }
 
@@ -350,7 +342,7 @@ static void an_inline_operation_wakes_who_sleeps(void) {
     CHECK(shmds_queue_enqueue_inline(ping, &round, sizeof round) == SHMDS_OK);
     CHECK(shmds_queue_dequeue_wait(pong, &value, LIMIT) == SHMDS_OK && value == round);
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_segment_close(segment));
 }
 

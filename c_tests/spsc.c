@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <shmds_inline.h>
-#include <sys/wait.h>
 #include <time.h>
 
 static int untouched;
@@ -32,14 +31,6 @@ static shmds_spsc_queue* create(shmds_segment* segment, const char* name, size_t
     exit(1);
   }
   return queue;
-}
-
-static int exit_code(pid_t child) {
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
-    return -1;
-  }
-  return WEXITSTATUS(status);
 }
 
 static uint64_t now_ns(void) {
@@ -297,14 +288,14 @@ static void a_forked_child_holds_no_role(void) {
               ? 0
               : 1);
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_spsc_queue_release_inline(queue));
   OK(shmds_spsc_queue_leave(queue));
   child = fork();
   if (child == 0) {
     _exit(shmds_spsc_queue_push_inline(queue, &value, sizeof value) == SHMDS_OK ? 0 : 1);
   }
-  CHECK(exit_code(child) == 0);
+  CHECK(check_exit_code(child) == 0);
   OK(shmds_spsc_queue_pop_inline(queue, &value, sizeof value));
   OK(shmds_segment_close(segment));
 }
@@ -360,7 +351,7 @@ static void another_process_ends_a_wait_of_any_length(void) {
       OK(way == 0   ? shmds_spsc_queue_push(queue, &five)
          : way == 1 ? shmds_spsc_queue_push_inline(queue, &five, sizeof five)
                     : shmds_spsc_queue_push_bulk(queue, &five, 1, &count));
-      CHECK(exit_code(child) == 0);
+      CHECK(check_exit_code(child) == 0);
       /* The other side: a producer sleeps for room. */
       OK(shmds_spsc_queue_push(queue, &five));
       OK(shmds_spsc_queue_leave(queue));
@@ -374,7 +365,7 @@ static void another_process_ends_a_wait_of_any_length(void) {
       OK(way == 0   ? shmds_spsc_queue_pop(queue, &value)
          : way == 1 ? shmds_spsc_queue_release_inline(queue)
                     : shmds_spsc_queue_pop_bulk(queue, &value, 1, &count));
-      CHECK(exit_code(child) == 0);
+      CHECK(check_exit_code(child) == 0);
       OK(shmds_spsc_queue_pop(queue, &value));
       CHECK(value == 6);
       OK(shmds_spsc_queue_wake(queue));

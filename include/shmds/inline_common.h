@@ -51,6 +51,11 @@
 #endif
 /** @endcond */
 
+/** Whether somebody sleeps, or did, by the flag of a wait word. */
+SHMDS_INLINE bool shmds_has_sleepers_inline(const shmds_wait_word* sleepers) {
+  return SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0);
+}
+
 /* An element may have words of padding, which nobody has written. */
 #if !defined(__clang__)
 #pragma GCC diagnostic push

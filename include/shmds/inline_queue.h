@@ -94,13 +94,17 @@ SHMDS_INLINE shmds_queue_foresight shmds_queue_expect_inline(const shmds_queue_p
   return expected;
 }
 
+/** The bit of a ring word that says: somebody sleeps until it is exchanged, or did. */
+SHMDS_INLINE uint64_t shmds_queue_awaited_inline(const shmds_queue_parts* parts) {
+  return parts->unit / 2;
+}
+
 /** The slot in a word that a side exchanges in the lap that is expected, whether somebody sleeps
  * until it does or not. If it does not exchange that word, no slot that exists. */
 SHMDS_INLINE uint64_t shmds_queue_slot_inline(const shmds_queue_parts* parts,
                                               const shmds_queue_foresight* foreseen,
                                               uint64_t word) {
-  const uint64_t awaited = parts->unit / 2;
-  return (word - foreseen->from) & ~awaited;
+  return (word - foreseen->from) & ~shmds_queue_awaited_inline(parts);
 }
 
 /** Tells everybody that a side goes on at the next position; and the thread's own head, if that
@@ -230,9 +234,9 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   uint64_t hinted = __atomic_load_n(hint, __ATOMIC_ACQUIRE);
   const bool alone = hinted == own->at && here.at <= here.end;
   uint64_t j = shmds_queue_slot_inline(parts, &here, own->word);
-  uint64_t seen = own->word;
+  uint64_t seen = 0;
   uint64_t next = 0;
-  here.word = seen;
+  here.word = own->word;
   /* It has to be what the side exchanges in this lap, with the number of a slot that exists. */
   if (SHMDS_UNLIKELY(!alone) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
     shmds_queue_pursue(parts, hint, side, hinted, &memo->pursuit[side]);
@@ -245,17 +249,17 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
       return UINT64_MAX;
     }
     here.word = __atomic_load_n(shmds_queue_cell_inline(&here, here.at), __ATOMIC_SEQ_CST);
-    seen = here.word;
-    j = shmds_queue_slot_inline(parts, &here, seen);
+    j = shmds_queue_slot_inline(parts, &here, here.word);
     if (SHMDS_UNLIKELY(j >= parts->slot_count)) {
       return UINT64_MAX;
     }
   }
   /* Say which word is in play before the slots can change hands. */
-  __atomic_store_n(&record->intent, seen, __ATOMIC_RELEASE);
+  __atomic_store_n(&record->intent, here.word, __ATOMIC_RELEASE);
+  seen = here.word;
   if (SHMDS_UNLIKELY(!shmds_queue_swap_inline(&here, &seen, here.to + s)) &&
       /* Once more where nothing but a mark has come to it; the slot in it is the same. */
-      (seen != (here.word | parts->unit / 2) ||
+      (seen != (here.word | shmds_queue_awaited_inline(parts)) ||
        !shmds_queue_swap_inline(&here, &seen, here.to + s))) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
@@ -279,7 +283,7 @@ SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_w
   /* On x86 the exchange is one. */
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
-  if (SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0)) {
+  if (shmds_has_sleepers_inline(sleepers)) {
     (void)!shmds_queue_wake(queue);
   }
 }

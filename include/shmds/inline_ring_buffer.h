@@ -29,7 +29,7 @@ SHMDS_INLINE void shmds_ring_buffer_wake_inline(shmds_ring_buffer* ring,
                                                 const shmds_wait_word* sleepers) {
   /* Not before the store, for the compiler; for the processor, whoever sleeps has seen to it. */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  if (SHMDS_UNLIKELY((__atomic_load_n(sleepers, __ATOMIC_RELAXED) & 1U) != 0)) {
+  if (shmds_has_sleepers_inline(sleepers)) {
     (void)!shmds_ring_buffer_wake(ring);
   }
 }

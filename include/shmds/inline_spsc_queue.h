@@ -92,7 +92,7 @@ SHMDS_INLINE void shmds_spsc_queue_move_inline(shmds_spsc_queue* queue, shmds_sp
   __atomic_store_n(&own->position, next, __ATOMIC_RELEASE);
   /* Not before the store, for the compiler; for the processor, whoever sleeps has seen to it. */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  if (SHMDS_UNLIKELY((__atomic_load_n(&own->waiters, __ATOMIC_RELAXED) & 1U) != 0)) {
+  if (shmds_has_sleepers_inline(&own->waiters)) {
     (void)!shmds_spsc_queue_wake(queue);
   }
 }

@@ -344,10 +344,7 @@ impl Ring {
         s: u64,
         at: Position,
     ) -> Result<Option<u64>, Corrupt> {
-        let mut cursor = Cursor {
-            at,
-            resynced: false,
-        };
+        let mut cursor = Cursor::new(at);
         let end = loop {
             let sight = match self.find::<SIDE>(&mut cursor) {
                 Ok(sight) if sight.ahead == 0 => sight,
@@ -374,10 +371,7 @@ impl Ring {
     /// it. As that is marked here, in one step with seeing it so, an exchange of any word that is
     /// not marked need not look for sleepers.
     pub fn await_exchange<const SIDE: u64>(&self) -> Result<bool, Corrupt> {
-        let mut cursor = Cursor {
-            at: self.hinted::<SIDE>(),
-            resynced: false,
-        };
+        let mut cursor = Cursor::new(self.hinted::<SIDE>());
         loop {
             let sight = self.find::<SIDE>(&mut cursor)?;
             if sight.ahead == 0 {

@@ -12,7 +12,16 @@ const FAR: u64 = 8;
 pub(super) struct Cursor {
     pub(super) at: Position,
     /// The hint proved to be nonsense and the position was derived from the words instead.
-    pub(super) resynced: bool,
+    resynced: bool,
+}
+
+impl Cursor {
+    pub(super) fn new(at: Position) -> Self {
+        Self {
+            at,
+            resynced: false,
+        }
+    }
 }
 
 impl Ring {
@@ -44,10 +53,7 @@ impl Ring {
 
     /// This side's position right now, and whether its word is ready to be exchanged.
     pub(super) fn locate<const SIDE: u64>(&self) -> Result<(Position, bool), Corrupt> {
-        let mut cursor = Cursor {
-            at: self.hinted::<SIDE>(),
-            resynced: false,
-        };
+        let mut cursor = Cursor::new(self.hinted::<SIDE>());
         let ready = self.find::<SIDE>(&mut cursor)?.ahead == 0;
         Ok((cursor.at, ready))
     }

@@ -1,6 +1,5 @@
 //! Bytes that no process of ours wrote.
 
-use super::super::ring::{HEAD, TAIL};
 use super::*;
 
 #[test]

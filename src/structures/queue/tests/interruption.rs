@@ -1,6 +1,5 @@
 //! One process is stopped or killed before any step, and others run meanwhile.
 
-use super::super::ring::{HEAD, TAIL};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -149,12 +148,11 @@ fn an_operation_stopped_anywhere_is_one_with_a_single_moment() {
 
 /// Whether the side that `op` belongs to cannot go on, and the word that it waits for is marked.
 fn is_awaited(queue: &Queue, op: Op) -> bool {
-    let sight = |index: u64| queue.word(index).load(SeqCst) & queue.ring.awaited() != 0;
     let (at, ready) = match op {
         Op::Put(_) => queue.ring.locate::<TAIL>().unwrap(),
         Op::Get => queue.ring.locate::<HEAD>().unwrap(),
     };
-    !ready && sight(queue.ring.index(at))
+    !ready && queue.awaited().contains(&queue.ring.index(at))
 }
 
 fn wait(queue: &Queue, op: Op) -> bool {
@@ -215,9 +213,7 @@ fn an_operation_is_what_it_was_where_somebody_begins_to_wait_inside_it() {
                 assert_eq!(own, Some(expected));
                 // Either nothing ended the wait yet, or no mark is left.
                 let still = is_awaited(queue, waits_for);
-                let marks = (0..queue.plan.capacity)
-                    .filter(|&index| queue.word(index).load(SeqCst) & queue.ring.awaited() != 0);
-                assert_eq!(marks.count(), usize::from(still));
+                assert_eq!(queue.awaited().len(), usize::from(still));
                 assert!(awaited.get() || !still);
                 for &other in others {
                     let answer = run_model(&mut model, queue.plan.capacity, other);

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use super::layout::{Params, Plan, Record, init_planned};
+use super::ring::{HEAD, TAIL};
 use super::*;
 use crate::raw::Region;
 
@@ -143,6 +144,13 @@ impl Queue {
 
     fn word(&self, index: u64) -> &AtomicU64 {
         self.ring.words.get(index as usize).unwrap()
+    }
+
+    /// The indices of the words that are awaited.
+    fn awaited(&self) -> Vec<u64> {
+        (0..self.plan.capacity)
+            .filter(|&index| self.word(index).load(SeqCst) & self.ring.awaited() != 0)
+            .collect()
     }
 
     fn lane(&self, lane: usize) -> &Lane {

@@ -1,6 +1,5 @@
 //! One thread at a time: order, exact answers, laps, stale hints.
 
-use super::super::ring::{HEAD, TAIL};
 use super::*;
 
 /// Fills and drains around the ring, checking every answer against a deque.
@@ -207,13 +206,6 @@ fn one_operation_undisturbed_takes_six_steps() {
     assert_eq!(steps(|| assert_eq!(queue.get(0), Ok(None))), 2);
 }
 
-/// The indices of the words that are awaited.
-fn awaited(queue: &Queue) -> Vec<u64> {
-    (0..queue.plan.capacity)
-        .filter(|&index| queue.word(index).load(SeqCst) & queue.ring.awaited() != 0)
-        .collect()
-}
-
 #[test]
 fn who_waits_marks_the_word_that_the_other_side_exchanges_next() {
     for capacity in CAPACITIES {
@@ -230,24 +222,24 @@ fn who_waits_marks_the_word_that_the_other_side_exchanges_next() {
             for _ in 0..2 {
                 assert_eq!(queue.ring.await_exchange::<TAIL>(), Ok(false));
                 assert_eq!(queue.ring.await_exchange::<HEAD>(), Ok(true));
-                assert_eq!(awaited(&queue), [at]);
+                assert_eq!(queue.awaited(), [at]);
                 assert_eq!(queue.ring.is_empty(), Ok(true));
                 assert_eq!(queue.get(1), Ok(None));
             }
             for n in 0..capacity {
                 assert_eq!(queue.put(1, n), Ok(true));
-                assert_eq!(awaited(&queue), []);
+                assert_eq!(queue.awaited(), []);
                 assert_eq!(queue.ring.await_exchange::<HEAD>(), Ok(false));
             }
             // Full: a producer waits for the word at the head.
             for _ in 0..2 {
                 assert_eq!(queue.ring.await_exchange::<TAIL>(), Ok(true));
-                assert_eq!(awaited(&queue), [at]);
+                assert_eq!(queue.awaited(), [at]);
                 assert_eq!(queue.ring.len(), Ok(capacity));
                 assert_eq!(queue.put(1, 0), Ok(false));
             }
             assert_eq!(queue.drain(0), (0..capacity).collect::<Vec<_>>());
-            assert_eq!(awaited(&queue), []);
+            assert_eq!(queue.awaited(), []);
             queue.assert_slots_conserved();
         }
     }
@@ -264,12 +256,12 @@ fn a_mark_is_found_where_the_hints_are_late() {
         }
         queue.ring.header().ends.head.store(0, SeqCst);
         assert_eq!(queue.ring.await_exchange::<HEAD>(), Ok(true));
-        assert_eq!(awaited(&queue), [2 % capacity]);
+        assert_eq!(queue.awaited(), [2 % capacity]);
         for n in 0..capacity {
             queue.put(0, n).unwrap();
         }
         queue.ring.header().ends.tail.store(0, SeqCst);
         assert_eq!(queue.ring.await_exchange::<TAIL>(), Ok(true));
-        assert_eq!(awaited(&queue), [2 % capacity]);
+        assert_eq!(queue.awaited(), [2 % capacity]);
     }
 }
