@@ -90,6 +90,8 @@ fn compare(bench: &mut Bench, ours: usize, size: u32) -> Result<(), String> {
     let mut figures = Figures::default();
     for _ in 0..rounds {
         let (ours, peers) = (&mut bench.ours[ours], &mut bench.peers);
+        ours.renew()?;
+        peers.renew()?;
         figures.add("cas", ours.undisturbed_ns(&format!("cas {count}"))?);
         let stored = ours.undisturbed_ns(&format!("stored-cas {count}"))?;
         figures.add("stored-cas", 2.0 * stored);

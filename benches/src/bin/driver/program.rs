@@ -1,7 +1,7 @@
 //! The programs that hold the queues, each asked by one line and answering with one.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::str::FromStr;
 
@@ -13,6 +13,13 @@ pub struct Program {
     pub about: String,
     /// Of each measurement of a single thread, the share of slices that nobody disturbed.
     undisturbed: Vec<f64>,
+    path: PathBuf,
+    cpus: [usize; 2],
+    process: Process,
+}
+
+/// What runs it.
+struct Process {
     child: Child,
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
@@ -30,9 +37,8 @@ impl Answer {
     }
 }
 
-impl Program {
-    /// Starts a program whose participants run on these processors.
-    pub fn start(path: &Path, cpus: [usize; 2]) -> Result<Self, String> {
+impl Process {
+    fn start(path: &Path, cpus: [usize; 2]) -> Result<Self, String> {
         let mut child = Command::new(path)
             .arg("commands")
             .args(cpus.map(|cpu| cpu.to_string()))
@@ -42,22 +48,14 @@ impl Program {
             .map_err(|error| format!("cannot start {}: {error}", path.display()))?;
         let to = child.stdin.take();
         let from = child.stdout.take().ok_or("a program without pipes")?;
-        let mut program = Self {
-            compiler: String::new(),
-            about: String::new(),
-            undisturbed: Vec::new(),
+        Ok(Self {
             child,
             to,
             from: BufReader::new(from),
-        };
-        let about = program.ask("about")?;
-        program.compiler = about.get("compiler")?;
-        program.about = about.0.join(" ");
-        Ok(program)
+        })
     }
 
-    /// Has one command carried out.
-    pub fn ask(&mut self, command: &str) -> Result<Answer, String> {
+    fn ask(&mut self, command: &str) -> Result<Answer, String> {
         let mut line = String::new();
         let to = self.to.as_mut().ok_or("the program has ended")?;
         writeln!(to, "{command}")
@@ -72,6 +70,34 @@ impl Program {
             )),
             _ => Err(format!("{command}: the program ended")),
         }
+    }
+}
+
+impl Program {
+    /// Starts a program whose participants run on these processors.
+    pub fn start(path: &Path, cpus: [usize; 2]) -> Result<Self, String> {
+        let mut process = Process::start(path, cpus)?;
+        let about = process.ask("about")?;
+        Ok(Self {
+            compiler: about.get("compiler")?,
+            about: about.0.join(" "),
+            undisturbed: Vec::new(),
+            path: path.to_path_buf(),
+            cpus,
+            process,
+        })
+    }
+
+    /// Goes on in a new process. The system puts its code and its memory elsewhere, which changes
+    /// what operations take by some hundredths for as long as it lives.
+    pub fn renew(&mut self) -> Result<(), String> {
+        self.process = Process::start(&self.path, self.cpus)?;
+        Ok(())
+    }
+
+    /// Has one command carried out.
+    pub fn ask(&mut self, command: &str) -> Result<Answer, String> {
+        self.process.ask(command)
     }
 
     /// The number of that name in the answer to a command.
@@ -104,7 +130,7 @@ impl Program {
     }
 }
 
-impl Drop for Program {
+impl Drop for Process {
     fn drop(&mut self) {
         // It clears up and ends at the end of its input.
         drop(self.to.take());
