@@ -20,8 +20,8 @@ typedef struct shmds_queue_foresight {
    * a compare-and-swap; but it names a slot of the queue, or 0, for that is what a recovery would
    * look at. */
   uint64_t word;
-  /** The last position of the lap. The step from there to the next lap is made out of line. 0 where
-   * others operate on the side as well, as far as known: so is everything else then. */
+  /** The last position of the lap, where the exchange is made out of line. 0 where others operate
+   * on the side as well, as far as known: then all exchanges are. */
   uint64_t end;
   /** The address of a position's word, less its size times the position. */
   uintptr_t words;
@@ -55,7 +55,7 @@ typedef struct shmds_queue_memory {
   /** Operations on others than the one used often. */
   uint64_t others;
   /** Of the queue used often. */
-  shmds_queue_memo often __attribute__((aligned(SHMDS_QUEUE_STRIDE)));
+  shmds_queue_memo often __attribute__((aligned(32)));
 } shmds_queue_memory;
 
 /** One in each shared object at least, mostly in each translation unit: all know the same lane.
@@ -63,7 +63,12 @@ typedef struct shmds_queue_memory {
  * Aligned so that what it has of the queue used often is never as far into a page as the hints and
  * the first lanes of a queue, which begins with a page if it has one of its own: processors take a
  * load for one that depends on the store before, and let it wait, where the last 12 bits of their
- * addresses are the same. It would cost a tenth. */
+ * addresses are the same. It would cost a tenth.
+ *
+ * And so that the key of that queue is not as far into a cache line as the key in the queue's view,
+ * which begins with a line: the two are compared, and some processors (AMD's Zen 3, measured) do
+ * not load both at once then, for they come from the same bank of the cache. That cost up to a
+ * twentieth, with every other view. */
 static SHMDS_THREAD_LOCAL shmds_queue_memory shmds_queue_thread_memory
     __attribute__((unused, aligned(1024)));
 /** @cond a check, which nobody calls */
@@ -71,6 +76,10 @@ SHMDS_STATIC_ASSERT(offsetof(shmds_queue_memory, often) % 1024 >= 512 &&
                         offsetof(shmds_queue_memory, often) % 1024 + sizeof(shmds_queue_memo) <=
                             1024,
                     "what is remembered has to stay in the second half of a kilobyte");
+SHMDS_STATIC_ASSERT((offsetof(shmds_queue_memory, often) + offsetof(shmds_queue_memo, pass.key)) %
+                            SHMDS_QUEUE_STRIDE ==
+                        SHMDS_QUEUE_STRIDE / 2,
+                    "the key must not lie in its line as that of a view does");
 /** @endcond */
 
 /** The word at a position of the lap that is expected. */
@@ -120,6 +129,48 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
   }
 }
 
+/** The compare-and-swap of an exchange: the linearisation point. It publishes the payload. */
+SHMDS_INLINE bool shmds_queue_swap_inline(const shmds_queue_foresight* here, uint64_t* seen,
+                                          uint64_t desired) {
+  return __atomic_compare_exchange_n(shmds_queue_cell_inline(here, here->at), seen, desired, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/** Goes on behind a position where the thread has just left a word, in the next lap if it was the
+ * last one, and foresees what comes there. */
+SHMDS_INLINE void shmds_queue_go_on_inline(shmds_queue_memo* memo, uint64_t* hint, uint64_t side,
+                                           const shmds_queue_foresight* here, uint64_t word) {
+  const shmds_queue_parts* parts = &memo->pass.parts;
+  shmds_queue_foresight* own = &memo->foreseen[side];
+  const uint64_t index_mask = 2 * parts->unit - 1;
+  const uint64_t next = here->at != here->end ? here->at + 1 : (here->at | index_mask) + 1;
+  shmds_queue_pass_on_inline(memo, hint, side, here->at, next, word);
+  *own = shmds_queue_expect_inline(parts, side, next);
+  /* Relaxed: a guess, which a compare-and-swap confirms. */
+  own->word = __atomic_load_n(shmds_queue_cell_inline(own, next), __ATOMIC_RELAXED);
+}
+
+/** What `shmds_queue_exchange_foreseen_inline` leaves to be done at the end of a lap: the last
+ * exchange in it, and the step into the next one. To no avail where others operate, for then no end
+ * is known; and where somebody sleeps, whom the way through `shmds_queue_exchange_inline` wakes,
+ * once per lap at least. */
+SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uint64_t* hint,
+                                                     uint64_t side, uint64_t s) {
+  const shmds_queue_foresight here = memo->foreseen[side];
+  const shmds_queue_ends* ends = memo->pass.parts.ends;
+  shmds_queue_record* record = memo->pass.record;
+  const uint64_t j = here.word - here.from;
+  uint64_t seen = here.word;
+  if (here.end == 0 || shmds_has_sleepers_inline(side == 0 ? &ends->items : &ends->space) ||
+      !shmds_queue_swap_inline(&here, &seen, here.to + s)) {
+    __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    return UINT64_MAX;
+  }
+  shmds_queue_go_on_inline(memo, hint, side, &here, here.to + s);
+  __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
+  return j;
+}
+
 /**
  * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
  * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
@@ -137,7 +188,7 @@ SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* h
  *
  * A compare-and-swap waits until all stores before it have left the processor, and what follows
  * waits for it. So they come first, the rest is checked while they leave, and what is stored after
- * it is made ready before. What is longer than that is done elsewhere: the step into the next lap,
+ * it is made ready before. What is longer than that is done elsewhere: the last exchange of a lap,
  * too.
  */
 SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* memo,
@@ -152,9 +203,12 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
   const uint64_t desired = own->to + s;
   uint64_t* cell = NULL;
   uint64_t ahead = 0;
-  if (SHMDS_UNLIKELY(j >= slot_count) || SHMDS_UNLIKELY(at >= own->end)) {
+  if (SHMDS_UNLIKELY(j >= slot_count)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
     return UINT64_MAX;
+  }
+  if (SHMDS_UNLIKELY(at >= own->end)) {
+    return shmds_queue_exchange_last(memo, hint, side, s);
   }
   cell = shmds_queue_cell_inline(own, at);
   /* Relaxed: a guess, which the compare-and-swap of the next operation confirms. */
@@ -214,13 +268,6 @@ SHMDS_OUT_OF_LINE void shmds_queue_pursue(const shmds_queue_parts* parts, const 
       pursuit, shmds_queue_came_inline(parts, hint, side, at, SHMDS_HEAD_START_WORDS, other));
 }
 
-/** The compare-and-swap of an exchange: the linearisation point. */
-SHMDS_INLINE bool shmds_queue_swap_inline(const shmds_queue_foresight* here, uint64_t* seen,
-                                          uint64_t desired) {
-  return __atomic_compare_exchange_n(shmds_queue_cell_inline(here, here->at), seen, desired, false,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
 /** Like `shmds_queue_exchange_foreseen_inline`, but looks at the word where it has to, in any lap,
  * and exchanges it although somebody sleeps until then; to be called out of line. */
 SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64_t* hint,
@@ -235,7 +282,6 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
   const bool alone = hinted == own->at && here.at <= here.end;
   uint64_t j = shmds_queue_slot_inline(parts, &here, own->word);
   uint64_t seen = 0;
-  uint64_t next = 0;
   here.word = own->word;
   /* It has to be what the side exchanges in this lap, with the number of a slot that exists. */
   if (SHMDS_UNLIKELY(!alone) || SHMDS_UNLIKELY(j >= parts->slot_count)) {
@@ -265,10 +311,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_inline(shmds_queue_memo* memo, uint64
     return UINT64_MAX;
   }
   __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
-  next = SHMDS_LIKELY(here.at != here.end) ? here.at + 1 : (here.at | index_mask) + 1;
-  shmds_queue_pass_on_inline(memo, hint, side, here.at, next, here.to + s);
-  *own = shmds_queue_expect_inline(parts, side, next);
-  own->word = __atomic_load_n(shmds_queue_cell_inline(own, next), __ATOMIC_RELAXED);
+  shmds_queue_go_on_inline(memo, hint, side, &here, here.to + s);
   if (SHMDS_UNLIKELY(!alone)) {
     own->end = 0;
   }
