@@ -196,35 +196,48 @@ static void there_is_no_foresight_where_others_operate(void) {
 /* Else each look at an empty queue, or a full one, would take the line away from whoever is to
  * write it. */
 static void what_was_foreseen_in_vain_is_not_tried_again(void) {
-  const char* name = check_name("again");
+  /* In the midst of a lap, at its end, and where each position is that. */
+  static const uint64_t capacities[] = {1000, 40, 1};
   const shmds_queue_foresight* foreseen = shmds_queue_thread_memory.often.foreseen;
-  shmds_segment* segment = check_create_sized(name, 1 << 16);
-  shmds_queue* queue = NULL;
-  uint64_t value = 0, in = 0, out = 0;
-  OK(shmds_queue_create(segment, "queue", sizeof value, 0, 1000, &queue));
-  while (in < 40) {
-    operate(queue, 0, 0, &in);
+  size_t i;
+  for (i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
+    const uint64_t capacity = capacities[i];
+    const char* name = check_name("again");
+    shmds_segment* segment = check_create_sized(name, 1 << 16);
+    shmds_queue* queue = NULL;
+    uint64_t value = 0, in = 0, out = 0;
+    OK(shmds_queue_create(segment, "queue", sizeof value, 0, capacity, &queue));
+    while (out < 40) {
+      operate(queue, 0, 0, &in);
+      operate(queue, 1, 0, &out);
+    }
+    while (in < out + (capacity < 40 ? capacity : 40)) {
+      operate(queue, 0, 0, &in);
+    }
+    while (out < in - 1) {
+      operate(queue, 1, 0, &out);
+    }
+    CHECK(foreseen[1].end >= foreseen[1].at);
+    operate(queue, 1, 1, &out);
+    CHECK(get(queue, &value, 0) == SHMDS_EMPTY && foreseen[1].end == 0);
+    CHECK(get(queue, &value, 0) == SHMDS_EMPTY && foreseen[1].end == 0);
+    while (in < out + capacity - 1) {
+      operate(queue, 0, 0, &in);
+    }
+    /* Where there is one place, a producer has always seen it full. */
+    if (capacity > 1) {
+      CHECK(foreseen[0].end >= foreseen[0].at);
+      operate(queue, 0, 1, &in);
+      CHECK(put(queue, in, 0) == SHMDS_FULL && foreseen[0].end == 0);
+      CHECK(put(queue, in, 0) == SHMDS_FULL && foreseen[0].end == 0);
+      while (out < in) {
+        operate(queue, 1, 0, &out);
+      }
+      CHECK(foreseen[1].end > foreseen[1].at);
+    }
+    OK(shmds_segment_close(segment));
+    OK(shmds_unlink(name));
   }
-  while (out < 39) {
-    operate(queue, 1, 0, &out);
-  }
-  CHECK(foreseen[1].end > foreseen[1].at);
-  operate(queue, 1, 1, &out);
-  CHECK(get(queue, &value, 0) == SHMDS_EMPTY && foreseen[1].end == 0);
-  CHECK(get(queue, &value, 0) == SHMDS_EMPTY && foreseen[1].end == 0);
-  while (in < out + 999) {
-    operate(queue, 0, 0, &in);
-  }
-  CHECK(foreseen[0].end > foreseen[0].at);
-  operate(queue, 0, 1, &in);
-  CHECK(put(queue, in, 0) == SHMDS_FULL && foreseen[0].end == 0);
-  CHECK(put(queue, in, 0) == SHMDS_FULL && foreseen[0].end == 0);
-  while (out < in) {
-    operate(queue, 1, 0, &out);
-  }
-  CHECK(foreseen[1].end > foreseen[1].at);
-  OK(shmds_segment_close(segment));
-  OK(shmds_unlink(name));
 }
 
 /* A thread of its own: it uses no queue but this one, and has not been at its later positions. */

@@ -156,7 +156,8 @@ SHMDS_INLINE void shmds_queue_go_on_inline(shmds_queue_memo* memo, uint64_t* hin
  * once per lap at least. */
 SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uint64_t* hint,
                                                      uint64_t side, uint64_t s) {
-  const shmds_queue_foresight here = memo->foreseen[side];
+  shmds_queue_foresight* own = &memo->foreseen[side];
+  const shmds_queue_foresight here = *own;
   const shmds_queue_ends* ends = memo->pass.parts.ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t j = here.word - here.from;
@@ -164,6 +165,9 @@ SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uin
   if (here.end == 0 || shmds_has_sleepers_inline(side == 0 ? &ends->items : &ends->space) ||
       !shmds_queue_swap_inline(&here, &seen, here.to + s)) {
     __atomic_store_n(&record->intent, s, __ATOMIC_RELEASE);
+    /* Once: from now on this looks first. */
+    own->word = seen;
+    own->end = 0;
     return UINT64_MAX;
   }
   shmds_queue_go_on_inline(memo, hint, side, &here, here.to + s);
