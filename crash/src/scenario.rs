@@ -43,6 +43,8 @@ pub struct Scenario {
     pub audit: Vec<Task>,
     /// Survivors may have to wait while it stands still: it creates or opens something.
     pub may_wait: bool,
+    /// Instructions that it takes if it goes the way that is meant, and not a longer one.
+    pub at_most: Option<u64>,
     /// The state of the structure before `setup`.
     pub model: Box<dyn Model>,
 }

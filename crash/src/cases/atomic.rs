@@ -40,6 +40,7 @@ fn scenario(operation: &'static str, victim: Op) -> Scenario {
         recovered,
         audit: vec![task(Who::A, Code::Info, 0, 0)],
         may_wait: false,
+        at_most: None,
         model: Box::new(AtomicModel(7)),
     }
 }

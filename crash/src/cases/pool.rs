@@ -84,6 +84,7 @@ fn scenario(
         recovered,
         audit: vec![task(Who::A, Code::Info, 0, 0)],
         may_wait: false,
+        at_most: None,
         model: Box::new(PoolModel::new(CAPACITY as usize)),
     }
 }

@@ -20,7 +20,7 @@ struct State {
     warm: bool,
     /// The hints are as old as the queue.
     stale: bool,
-    /// The victim was the last to come by, and has seen what it is going to exchange.
+    /// The victim was the last to come by, twice, so it exchanges without a look what it has seen.
     foreseen: bool,
 }
 
@@ -51,6 +51,14 @@ const EMPTY_FORESEEN: State = State {
 const ONE_FORESEEN: State = State {
     foreseen: true,
     ..state("one element, foreseen", 5, 1)
+};
+const LAP_END_FORESEEN: State = State {
+    foreseen: true,
+    ..state("lap end, foreseen", 3, 0)
+};
+const LAP_END_ONE_FORESEEN: State = State {
+    foreseen: true,
+    ..state("lap end, one, foreseen", 3, 1)
 };
 const COLD: State = State {
     warm: false,
@@ -90,7 +98,7 @@ fn setup(state: State, elem: u64, victims: &[Who]) -> Vec<Task> {
     if state.warm {
         tasks.extend(pass_one.clone());
     }
-    let times = u64::from(state.warm) + u64::from(state.foreseen);
+    let times = u64::from(state.warm) + 2 * u64::from(state.foreseen);
     let by_victims = times * victims.len() as u64;
     // However many went through for that, the queue is at the same place.
     let passed = (state.passed + 4 * CAPACITY - by_victims) % (4 * CAPACITY);
@@ -100,6 +108,7 @@ fn setup(state: State, elem: u64, victims: &[Who]) -> Vec<Task> {
         tasks.push(task(Who::A, Code::QueueStaleHints, 0, 0));
     }
     if state.foreseen {
+        tasks.extend(pass_one.clone());
         tasks.extend(pass_one);
     }
     tasks
@@ -170,6 +179,7 @@ fn scenario(
         recovered: recovered(elem),
         audit: audit(),
         may_wait: false,
+        at_most: None,
         model: Box::new(QueueModel::new(CAPACITY as usize)),
     }
 }
@@ -213,9 +223,18 @@ pub fn scenarios() -> Vec<Scenario> {
                 all.push(scenario("dequeue", state, elem, path, dequeue));
             }
         }
-        for state in [EMPTY_FORESEEN, ONE_FORESEEN] {
-            all.push(scenario("enqueue", state, elem, "inline", enqueue));
-            all.push(scenario("dequeue", state, elem, "inline", dequeue));
+        all.push(scenario("dequeue", EMPTY_FORESEEN, elem, "inline", dequeue));
+        // Else the victim looks first, which takes twice as many.
+        for (operation, state, victim, at_most) in [
+            ("enqueue", EMPTY_FORESEEN, enqueue, 90),
+            ("enqueue", ONE_FORESEEN, enqueue, 90),
+            ("dequeue", ONE_FORESEEN, dequeue, 90),
+            ("enqueue", LAP_END_FORESEEN, enqueue, 190),
+            ("dequeue", LAP_END_ONE_FORESEEN, dequeue, 190),
+        ] {
+            let mut scenario = scenario(operation, state, elem, "inline", victim);
+            scenario.at_most = Some(at_most);
+            all.push(scenario);
         }
         let mut add = |operation, states: &[State], victim| {
             for &state in states {

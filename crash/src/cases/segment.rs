@@ -83,6 +83,7 @@ fn scenario(operation: &'static str, state: &str, setup: Vec<Task>, victim: Op) 
         recovered,
         audit: Vec::new(),
         may_wait: true,
+        at_most: None,
         model: Box::new(SegmentModel::new(Box::new(QueueModel::new(
             CAPACITY as usize,
         )))),

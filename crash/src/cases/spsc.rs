@@ -145,6 +145,7 @@ fn scenario(
             task(Who::A, Code::Info, 0, 0),
         ],
         may_wait: false,
+        at_most: None,
         model: Box::new(SpscModel::new(CAPACITY as usize)),
     }
 }
