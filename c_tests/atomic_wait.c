@@ -1,8 +1,6 @@
 /* Atomics that are waited for, and values of 16 bytes. */
 #include "check.h"
 
-#include <sys/wait.h>
-
 #define MILLISECOND UINT64_C(1000000)
 
 /* Waits in another process until the value is no longer `old`; its exit status is 0 if it did. */
@@ -24,9 +22,7 @@ static pid_t start_waiter(const char* name, const void* old, size_t elem_size) {
 }
 
 static void check_ends_well(pid_t pid) {
-  int status = -1;
-  CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
-  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK(check_exit_code(pid) == 0);
 }
 
 static void every_width_is_waited_for(void) {

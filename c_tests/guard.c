@@ -198,14 +198,13 @@ static void a_forked_child_is_guarded_as_well(const char* name) {
   shmds_queue* queue = NULL;
   uint64_t value = 7;
   pid_t child;
-  int status = 0;
   OK(shmds_queue_create(segment, "queue", sizeof value, 0, 16, &queue));
   truncate_to(name, 4096);
   child = fork();
   if (child == 0) {
     _exit(shmds_queue_enqueue(queue, &value) == SHMDS_E_TRUNCATED ? 0 : 1);
   }
-  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK(check_exit_code(child) == 0);
   CHECK(shmds_queue_enqueue(queue, &value) == SHMDS_E_TRUNCATED);
   (void)!shmds_segment_close(segment);
 }

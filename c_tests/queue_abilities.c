@@ -22,7 +22,6 @@ static shmds_queue_stats stats_of(const shmds_queue* queue) {
   return stats;
 }
 
-/* A forked process that ends by _exit(), 0 when all is well. */
 static uint64_t now_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

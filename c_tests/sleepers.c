@@ -136,7 +136,7 @@ static void who_is_left_asleep_is_found_within_a_lap(void) {
   parts = parts_of(queue);
   for (round = 0; round < 400; round++) {
     /* Those of one side alone: the other side's way is none for them. */
-    shmds_wait_word* sleepers = round / 20 % 2 == 0 ? &parts->ends->items : &parts->ends->space;
+    shmds_wait_word* sleepers = sleepers_of(parts, (int)(round / 20 % 2));
     if (round % 20 == 0) {
       /* The word that was awaited is exchanged already, but nobody was woken. */
       (void)raise_flag(sleepers);

@@ -129,6 +129,7 @@ impl Rig {
         }
         let result = result.and_then(|()| trial.prepare(who, &op));
         let survey = result.map(|()| step::survey(trial.process(who), &mut watch, thorough));
+        let survey = survey.and_then(|survey| scenario.check_way(survey));
         let survey = survey.map_err(|what| trial.violation(what));
         trial.end();
         survey

@@ -2,6 +2,7 @@
 
 use crate::model::Model;
 use crate::op::{Op, Task};
+use crate::step::Survey;
 
 /// At which points an operation is interrupted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +51,17 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// What an operation was surveyed to do, if it went the way that is meant.
+    pub fn check_way(&self, survey: Survey) -> Result<Survey, String> {
+        let taken = survey.instructions;
+        match self.at_most {
+            Some(most) if taken > most => Err(format!(
+                "takes {taken} instructions, expected at most {most}"
+            )),
+            _ => Ok(survey),
+        }
+    }
+
     /// What names it on the command line.
     pub fn id(&self) -> String {
         format!(

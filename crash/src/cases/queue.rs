@@ -35,6 +35,13 @@ const fn state(name: &'static str, passed: u64, items: u64) -> State {
     }
 }
 
+const fn foreseen(name: &'static str, passed: u64, items: u64) -> State {
+    State {
+        foreseen: true,
+        ..state(name, passed, items)
+    }
+}
+
 const EMPTY: State = state("empty", 0, 0);
 const ONE: State = state("one element", 5, 1);
 const LAST_PLACE: State = state("one place left", 0, 3);
@@ -44,22 +51,10 @@ const STALE: State = State {
     stale: true,
     ..state("stale hints", 13, 2)
 };
-const EMPTY_FORESEEN: State = State {
-    foreseen: true,
-    ..state("empty, foreseen", 0, 0)
-};
-const ONE_FORESEEN: State = State {
-    foreseen: true,
-    ..state("one element, foreseen", 5, 1)
-};
-const LAP_END_FORESEEN: State = State {
-    foreseen: true,
-    ..state("lap end, foreseen", 3, 0)
-};
-const LAP_END_ONE_FORESEEN: State = State {
-    foreseen: true,
-    ..state("lap end, one, foreseen", 3, 1)
-};
+const EMPTY_FORESEEN: State = foreseen("empty, foreseen", 0, 0);
+const ONE_FORESEEN: State = foreseen("one element, foreseen", 5, 1);
+const LAP_END_FORESEEN: State = foreseen("lap end, foreseen", 3, 0);
+const LAP_END_ONE_FORESEEN: State = foreseen("lap end, one, foreseen", 3, 1);
 const COLD: State = State {
     warm: false,
     ..state("first use", 2, 1)
