@@ -533,6 +533,38 @@ static void a_queue_works_under_any_key(void) {
   OK(shmds_segment_close(segment));
 }
 
+/* The code in line finds the slots right behind the ends of the queue. Where they are not, since
+ * their alignment is larger than what comes before, it must not. */
+static void elements_of_any_alignment_are_found(void) {
+  shmds_segment* segment = check_create_sized(check_name("aligned"), 1 << 22);
+  static unsigned char in[4096], out[4096];
+  size_t align;
+  for (align = 1; align <= sizeof in; align *= 2) {
+    shmds_queue* queue = NULL;
+    const shmds_queue_view* view = NULL;
+    uint64_t slots = 0;
+    char name[8];
+    int turn;
+    snprintf(name, sizeof name, "%zu", align);
+    OK(shmds_queue_create(segment, name, align, align, 3, &queue));
+    view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
+    slots = shmds_queue_slots_by_key_inline(view->key);
+    CHECK(slots == (align <= 256 ? view->parts.slot_count : 0));
+    CHECK((view->parts.slots == SHMDS_VIEW_OF(uint8_t, view->parts.ends + 1)) == (slots != 0));
+    for (turn = 0; turn < 200; turn++) {
+      memset(in, turn, align);
+      memset(out, turn + 1, align);
+      /* Half of them by call, so that both have to find the same slot. */
+      OK(turn % 4 < 2 ? shmds_queue_enqueue_inline(queue, in, align)
+                      : shmds_queue_enqueue(queue, in));
+      OK(turn % 2 == 0 ? shmds_queue_dequeue_inline(queue, out, align)
+                       : shmds_queue_dequeue(queue, out));
+      CHECK(memcmp(in, out, align) == 0);
+    }
+  }
+  OK(shmds_segment_close(segment));
+}
+
 /* Elements of every kind of size are copied whole, also those that are copied word by word: so
  * often that the thread knows the queue, and does without the library. */
 #define COPIES(bytes)                                                         \
@@ -653,6 +685,7 @@ int main(void) {
   RUN(null_is_refused_in_line_too);
   RUN(a_queue_of_a_closed_segment_refuses);
   RUN(a_queue_works_under_any_key);
+  RUN(elements_of_any_alignment_are_found);
   RUN(elements_of_any_size_are_copied_whole);
   RUN(the_spsc_queue_agrees_both_ways);
   RUN(an_spsc_queue_between_processes_keeps_the_order);

@@ -50,7 +50,8 @@
 #define SHMDS_QUEUE_STRIDE 64
 
 /**
- * For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0.
+ * For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0: see
+ * `shmds_queue_view`.
  */
 #define SHMDS_QUEUE_KEY_SLOT_BITS 24
 
@@ -524,7 +525,8 @@ typedef struct shmds_queue_parts {
 typedef struct shmds_queue_view {
   /**
    * What threads remember the queue by. Never used twice, and its low 24 bits are the number of
-   * payload slots; 0 if that has more bits. Or all ones: nothing may be remembered.
+   * payload slots; 0 if that has more bits, or the slots do not start right behind the ends. Or
+   * all ones: nothing may be remembered.
    */
   uint64_t key;
   /**

@@ -8,7 +8,6 @@ namespace crash {
 namespace {
 
 constexpr const char* queue_name = "queue";
-constexpr uint64_t first_lane = 256;
 
 uint64_t word(const uint8_t* bytes, uint64_t offset) {
   return __atomic_load_n(reinterpret_cast<const uint64_t*>(bytes + offset), __ATOMIC_ACQUIRE);
@@ -51,6 +50,7 @@ void check_slots(shmds_segment* segment, Outcome& outcome) {
   const uint64_t capacity = word(header, 16);
   const uint64_t lanes = word(header, 24) >> 32;
   const uint64_t slot_bits = word(header, 32) & 0xffffffff;
+  const uint64_t lanes_offset = word(header, 40);
   const uint64_t words_offset = word(header, 48);
   std::vector<unsigned> seen(capacity + lanes);
   for (uint64_t index = 0; index < capacity; ++index) {
@@ -58,7 +58,7 @@ void check_slots(shmds_segment* segment, Outcome& outcome) {
     if (slot < seen.size()) ++seen[slot];
   }
   for (uint64_t lane = 0; lane < lanes; ++lane) {
-    const uint64_t record = word(header, first_lane + 64 * lane + 8);
+    const uint64_t record = word(header, lanes_offset + 64 * lane + 8);
     if (record >> 31 != 0) {
       ++outcome.values[0];
     } else if (record < seen.size()) {

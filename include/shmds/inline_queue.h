@@ -176,8 +176,9 @@ SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uin
 }
 
 /**
- * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
- * full words come to be, side 1 the head. Returns the slot got for s; UINT64_MAX: nothing done.
+ * Exchanges slot s for the one that was foreseen, j in the word expected, or changes nothing: side
+ * 0 is the tail, where full words come to be, side 1 the head. Returns the slot got for s;
+ * UINT64_MAX: nothing done.
  *
  * What the thread saw in its last operation is mostly still there, so neither the word is looked at
  * again nor the hint: the processor would wait for them. The position is behind one that was passed
@@ -199,10 +200,9 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
                                                            shmds_queue_record* record,
                                                            uint64_t* hint, uint64_t side,
                                                            uint64_t s, uint64_t expected,
-                                                           uint64_t slot_count) {
+                                                           uint64_t j, uint64_t slot_count) {
   shmds_queue_foresight* own = &memo->foreseen[side];
   const uint64_t at = own->at;
-  const uint64_t j = expected - own->from;
   const uint64_t next = at + 1;
   const uint64_t desired = own->to + s;
   uint64_t* cell = NULL;
@@ -335,23 +335,34 @@ SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_w
   }
 }
 
+/** Where a slot is, of a queue whose key has the number of slots. They start right behind the ends,
+ * and a thread has to load the address of these anyway. */
+SHMDS_INLINE uint8_t* shmds_queue_slot_at_inline(shmds_queue_ends* ends, uint64_t slot,
+                                                 size_t elem_size) {
+  return SHMDS_POINTER_AT(uint8_t, SHMDS_ADDRESS_OF(ends + 1) + slot * elem_size);
+}
+
 /** Enqueues at the word that was foreseen, if that is still there. */
 SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue_memo* memo, uint64_t slot_count,
                                                       const void* element, size_t elem_size) {
-  const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_record* record = memo->pass.record;
+  shmds_queue_ends* ends = NULL;
   const uint64_t expected = memo->foreseen[0].word;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
+  uint64_t j = 0;
   if (SHMDS_UNLIKELY(spare >= slot_count)) {
     return false;
   }
   /* Say which word is in play before the slots can change hands. */
   __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
+  /* In this order, which compilers keep: not before the intent, for what is stored should be on its
+   * way soon, and not after the payload. Each is worth a cycle on AMD's Zen 3, measured. */
+  j = expected - memo->foreseen[0].from;
+  ends = memo->pass.parts.ends;
   /* The payload, while the slot is this lane's alone. */
-  shmds_copy_in_inline(parts->slots + spare * elem_size, element, elem_size);
-  return SHMDS_LIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &parts->ends->tail, 0,
-                                                           spare, expected,
-                                                           slot_count) != UINT64_MAX);
+  shmds_copy_in_inline(shmds_queue_slot_at_inline(ends, spare, elem_size), element, elem_size);
+  return SHMDS_LIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &ends->tail, 0, spare,
+                                                           expected, j, slot_count) != UINT64_MAX);
 }
 
 /** Dequeues at the word that was foreseen, if that is still there. The element lies at `*taken`
@@ -359,22 +370,25 @@ SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue_memo* memo, ui
  */
 SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue_memo* memo, uint64_t slot_count,
                                                    size_t elem_size, const void** taken) {
-  const shmds_queue_parts* parts = &memo->pass.parts;
   shmds_queue_record* record = memo->pass.record;
+  shmds_queue_ends* ends = NULL;
   const uint64_t expected = memo->foreseen[1].word;
   const uint64_t spare = __atomic_load_n(&record->spare, __ATOMIC_RELAXED);
+  uint64_t j = 0;
   uint64_t slot = 0;
   if (SHMDS_UNLIKELY(spare >= slot_count)) {
     return false;
   }
   __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
-  slot = shmds_queue_exchange_foreseen_inline(memo, record, &parts->ends->head, 1, spare, expected,
+  j = expected - memo->foreseen[1].from;
+  ends = memo->pass.parts.ends;
+  slot = shmds_queue_exchange_foreseen_inline(memo, record, &ends->head, 1, spare, expected, j,
                                               slot_count);
   if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
     return false;
   }
   /* The exchange made the slot this lane's spare: nobody writes it now. */
-  *taken = parts->slots + slot * elem_size;
+  *taken = shmds_queue_slot_at_inline(ends, slot, elem_size);
   return true;
 }
 
@@ -420,8 +434,8 @@ SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
   return __atomic_load_n(&view->key, __ATOMIC_RELAXED);
 }
 
-/** The number of payload slots of the queue whose key that is; 0 if it has too many to say. For who
- * has to look at the key anyway, this saves a load. */
+/** The number of payload slots of the queue whose key that is; 0 if it has too many to say, or they
+ * do not start right behind the ends. For who has to look at the key anyway, this saves a load. */
 SHMDS_INLINE uint64_t shmds_queue_slots_by_key_inline(uint64_t key) {
   return key & ((UINT64_C(1) << SHMDS_QUEUE_KEY_SLOT_BITS) - 1);
 }

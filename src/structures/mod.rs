@@ -44,7 +44,7 @@ const FORMATS: [usize; 7] = [
     size_of::<atomic::Word>(),
     size_of::<queue::Header>(),
     size_of::<queue::Lane>(),
-    queue::WORD_FORMAT,
+    queue::FORMAT,
     size_of::<spsc::Header>(),
     size_of::<pool::Header>(),
     size_of::<ring::Header>(),

@@ -1,8 +1,9 @@
-//! The queue's bytes: header, lanes, ring words, payload slots, in this order.
+//! The queue's bytes: header, payload slots, lanes, ring words, in this order.
 //!
 //! A wire format between processes that may run different builds; `tests`
 //! asserts every size and offset.
 
+use core::mem::offset_of;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -11,11 +12,22 @@ use super::ring::step;
 use crate::raw::{Region, Shared};
 use crate::structures::wait::WaitWord;
 
-/// Counts the ways in which ring words were divided: {lap, full bit, awaited bit, slot index} now.
-pub const WORD_FORMAT: usize = 2;
+/// Counts the ways in which queues were laid out, as far as no size or offset of a type tells. Now
+/// a ring word is {lap, full bit, awaited bit, slot index}, and the slots come before the lanes.
+pub const FORMAT: usize = 3;
 
 /// A cache line, and the least alignment of every part.
 const LINE: u64 = 64;
+/// What the lanes start on a multiple of: where in a kilobyte the first ones lie, and the hints,
+/// depends on nothing but where the queue lies. See `shmds_queue_thread_memory`.
+const LANES_ALIGN: u64 = 1024;
+/// Where the payload slots start, unless their alignment is larger: right behind the hints. So
+/// whoever has the address of these has that of the slots.
+pub const USUAL_SLOTS_OFFSET: u64 = size_of::<Header>() as u64;
+const _: () = assert!(
+    (offset_of!(Header, ends) + size_of::<QueueEnds>()) as u64 == USUAL_SLOTS_OFFSET,
+    "shmds_inline.h finds the slots behind the ends"
+);
 /// Lanes beside the home lanes, for threads to claim first come.
 const FURTHER_LANES: u64 = 64;
 /// The most that spare slots may take before lanes become scarce.
@@ -273,18 +285,20 @@ impl Plan {
             return Err(PlanError::Capacity);
         }
         let align = elem_align.max(LINE);
-        // Neither sum can overflow: lanes and capacity are at most 2^31.
-        let lanes_offset = size_of::<Header>() as u64;
-        let words_offset = lanes_offset + lanes * size_of::<Lane>() as u64;
+        let slots_offset = USUAL_SLOTS_OFFSET.next_multiple_of(align);
         let sized = || {
-            let slots_offset = (words_offset + capacity * 8).checked_next_multiple_of(align)?;
-            let size = slots
+            let lanes_offset = slots
                 .checked_mul(elem_size)?
                 .checked_add(slots_offset)?
+                .checked_next_multiple_of(LANES_ALIGN)?;
+            // Neither product can overflow: lanes and capacity are at most 2^31.
+            let words_offset = lanes_offset.checked_add(lanes * size_of::<Lane>() as u64)?;
+            let size = words_offset
+                .checked_add(capacity * size_of::<AtomicU64>() as u64)?
                 .checked_next_multiple_of(LINE)?;
-            Some((slots_offset, size))
+            Some((lanes_offset, words_offset, size))
         };
-        let (slots_offset, size) = sized().ok_or(PlanError::Overflow)?;
+        let (lanes_offset, words_offset, size) = sized().ok_or(PlanError::Overflow)?;
         Ok(Self {
             size,
             align,
@@ -340,7 +354,10 @@ pub(super) fn init_planned(region: Region, plan: &Plan) -> Result<(), Corrupt> {
     let part = |offset, len| region.part(offset, len).ok_or(Corrupt::Geometry);
     part(0, plan.size)?;
     // SAFETY: nobody else looks at the extent yet.
-    unsafe { part(0, plan.slots_offset)?.zero() };
+    unsafe {
+        part(0, plan.slots_offset)?.zero();
+        part(plan.lanes_offset, plan.size - plan.lanes_offset)?.zero();
+    }
     // Relaxed throughout: publishing the queue's table entry publishes these.
     let header = region.at::<Header>(0).ok_or(Corrupt::Geometry)?;
     header.elem_size.store(plan.elem_size, Relaxed);

@@ -34,7 +34,7 @@ mod view;
 
 pub use handle::{Params, Pinned, Queue, Statistics};
 pub use layout::{
-    Header, Lane, LaneRecord, Params as RingParams, Plan, PlanError, QueueEnds, WORD_FORMAT, init,
+    FORMAT, Header, Lane, LaneRecord, Params as RingParams, Plan, PlanError, QueueEnds, init,
 };
 pub use ring::{Ring, open};
 pub use view::{Pass, QueueParts, QueueView};
