@@ -12,6 +12,11 @@ const PAIR: Crowd = Crowd {
     place: "pinned",
 };
 
+/// Flows of each kind, in turns, that make a figure. Two processes may pass twice or four times as
+/// many elements in one flow as in the next (see "Right behind each other" in docs/performance.md),
+/// whoever is stopped meanwhile; the mean of one flow says nothing then.
+const FLOWS: u32 = 5;
+
 /// Starts a process and leaves it stopped inside an operation.
 fn stop_one(program: &mut Program, operation: &str, moment: Moment) -> Result<libc::pid_t, String> {
     let pid = program.ask(&format!("victim {operation}"))?.get("pid")?;
@@ -31,8 +36,13 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
             for _ in 0..bench.extent.rounds {
                 let ms = bench.extent.flow_ms;
                 let program = &mut bench.ours[0];
-                alone.push(flow(program, ms, None)?);
-                beside.push(flow(program, ms, Some((operation, moment)))?);
+                let mut sums = [0.0, 0.0];
+                for _ in 0..FLOWS {
+                    sums[0] += flow(program, ms, None)?;
+                    sums[1] += flow(program, ms, Some((operation, moment)))?;
+                }
+                alone.push(sums[0] / f64::from(FLOWS));
+                beside.push(sums[1] / f64::from(FLOWS));
             }
             rows.push((operation, moment, beside, alone));
         }
