@@ -533,34 +533,54 @@ static void a_queue_works_under_any_key(void) {
   OK(shmds_segment_close(segment));
 }
 
-/* The code in line finds the slots right behind the ends of the queue. Where they are not, since
- * their alignment is larger than what comes before, it must not. */
+/* The code in line finds the slots right behind the ends of the queue; where they are not, since
+ * their alignment is larger than what comes before, it must not. Some in line and some by call, so
+ * that both have to find the same slots; and several of each in a row, so that it is foreseen. */
 static void elements_of_any_alignment_are_found(void) {
-  shmds_segment* segment = check_create_sized(check_name("aligned"), 1 << 22);
-  static unsigned char in[4096], out[4096];
+  static unsigned char in[4096], out[4096], expected[4096];
+  shmds_segment_options options = check_options(1 << 23);
+  shmds_segment* segment = NULL;
   size_t align;
+  /* Few enough for a thread to have a lane of its own, with the largest elements too. */
+  options.max_attachments = 16;
+  segment = check_create(check_name("aligned"), &options);
   for (align = 1; align <= sizeof in; align *= 2) {
     shmds_queue* queue = NULL;
     const shmds_queue_view* view = NULL;
     uint64_t slots = 0;
+    unsigned foreseen[2] = {0, 0};
     char name[8];
     int turn;
     snprintf(name, sizeof name, "%zu", align);
-    OK(shmds_queue_create(segment, name, align, align, 3, &queue));
+    OK(shmds_queue_create(segment, name, align, align, 16, &queue));
     view = SHMDS_VIEW_OF(const shmds_queue_view, queue);
     slots = shmds_queue_slots_by_key_inline(view->key);
     CHECK(slots == (align <= 256 ? view->parts.slot_count : 0));
     CHECK((view->parts.slots == SHMDS_VIEW_OF(uint8_t, view->parts.ends + 1)) == (slots != 0));
-    for (turn = 0; turn < 200; turn++) {
+    for (turn = 0; turn < 500; turn++) {
       memset(in, turn, align);
-      memset(out, turn + 1, align);
-      /* Half of them by call, so that both have to find the same slot. */
-      OK(turn % 4 < 2 ? shmds_queue_enqueue_inline(queue, in, align)
-                      : shmds_queue_enqueue(queue, in));
-      OK(turn % 2 == 0 ? shmds_queue_dequeue_inline(queue, out, align)
-                       : shmds_queue_dequeue(queue, out));
-      CHECK(memcmp(in, out, align) == 0);
+      if (turn / 5 % 2 == 0) {
+        OK(shmds_queue_enqueue(queue, in));
+      } else if (shmds_queue_try_enqueue_inline(queue, in, align)) {
+        foreseen[0]++;
+      } else {
+        OK(shmds_queue_enqueue_otherwise(queue, in, align));
+      }
+      if (turn < 3) {
+        continue;
+      }
+      memset(out, turn, align);
+      memset(expected, turn - 3, align);
+      if (turn / 7 % 2 == 0) {
+        OK(shmds_queue_dequeue(queue, out));
+      } else if (shmds_queue_try_dequeue_inline(queue, out, align)) {
+        foreseen[1]++;
+      } else {
+        OK(shmds_queue_dequeue_otherwise(queue, out, align));
+      }
+      CHECK(memcmp(out, expected, align) == 0);
     }
+    CHECK((foreseen[0] > 50) == (slots != 0) && (foreseen[1] > 50) == (slots != 0));
   }
   OK(shmds_segment_close(segment));
 }

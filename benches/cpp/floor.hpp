@@ -100,23 +100,22 @@ struct PartsFloorQueue {
     std::uint64_t to;      // and for what
   };
   struct Parts {
-    std::uint64_t* hints;
+    std::uint64_t* hints;  // the slots are right behind
     Record* record;
-    E* slots;
     std::array<Side, 2> sides;
   };
   struct Memory {
     alignas(64) std::array<std::uint64_t, 16> hints{};
+    alignas(64) std::array<E, slot_count> slots{};
     alignas(64) Record record;
     // One more, to be looked at behind the last.
     alignas(64) std::array<std::uint64_t, capacity + 1> words{};
-    alignas(64) std::array<E, slot_count> slots{};
     alignas(64) Parts parts{};
   };
   struct Owner {
     explicit Owner(const std::string&) {
       std::iota(memory->words.begin(), memory->words.end(), 0);
-      memory->parts = {memory->hints.data(), &memory->record, memory->slots.data(), {}};
+      memory->parts = {memory->hints.data(), &memory->record, {}};
       begin_lap<tail>(*memory, 0);
       begin_lap<head>(*memory, 0);
     }
@@ -131,18 +130,21 @@ struct PartsFloorQueue {
     const std::uint64_t spare = intend<tail>(parts);
     if (spare == nothing) [[unlikely]]
       return false;
-    shmds_copy_in_inline(parts.slots + spare, &value, sizeof(E));
-    return exchange<tail>(parts, spare) != nothing;
+    const std::uint64_t got = parts.sides[tail].word - parts.sides[tail].from;
+    std::uint64_t* const hints = parts.hints;
+    shmds_copy_in_inline(slots(hints) + spare, &value, sizeof(E));
+    return exchange<tail>(parts, hints, spare, got);
   }
   [[gnu::always_inline]] bool pop(E& value) {
     Parts& parts = memory->parts;
     const std::uint64_t spare = intend<head>(parts);
     if (spare == nothing) [[unlikely]]
       return false;
-    const std::uint64_t slot = exchange<head>(parts, spare);
-    if (slot == nothing) [[unlikely]]
+    const std::uint64_t got = parts.sides[head].word - parts.sides[head].from;
+    std::uint64_t* const hints = parts.hints;
+    if (!exchange<head>(parts, hints, spare, got)) [[unlikely]]
       return false;
-    value = parts.slots[slot];
+    value = slots(hints)[got];
     return true;
   }
   size_t size() const { return 0; }
@@ -157,30 +159,35 @@ struct PartsFloorQueue {
     return spare;
   }
 
-  // Exchanges a slot for another one.
+  static E* slots(std::uint64_t* hints) {
+    constexpr std::size_t distance = offsetof(Memory, slots) - offsetof(Memory, hints);
+    return reinterpret_cast<E*>(reinterpret_cast<std::uintptr_t>(hints) + distance);
+  }
+
+  // Exchanges a slot for the one that is to be got.
   template <int Which>
-  [[gnu::always_inline]] std::uint64_t exchange(Parts& parts, std::uint64_t slot) {
+  [[gnu::always_inline]] bool exchange(Parts& parts, std::uint64_t* hints, std::uint64_t slot,
+                                       std::uint64_t got) {
     Side& side = parts.sides[Which];
     std::uint64_t word = side.word;
     const std::uint64_t at = side.at;
-    const std::uint64_t got = word - side.from;
     const std::uint64_t desired = side.to + slot;
     if (got >= slot_count) [[unlikely]]
-      return nothing;
+      return false;
     auto* const cell = reinterpret_cast<std::uint64_t*>(side.words + at * sizeof(std::uint64_t));
     const std::uint64_t ahead = __atomic_load_n(cell + 1, __ATOMIC_RELAXED);
     if (!__atomic_compare_exchange_n(cell, &word, desired, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST)) [[unlikely]] {
-      return nothing;
+      return false;
     }
-    __atomic_store_n(&parts.hints[Which * 8], at + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&hints[Which * 8], at + 1, __ATOMIC_RELEASE);
     if (Which == tail) parts.sides[head].word = desired;
     side.at = at + 1;
     side.word = ahead;
     __atomic_store_n(&parts.record->spare, got, __ATOMIC_RELEASE);
     if (at >= side.end) [[unlikely]]
       begin_lap<Which>(*memory, side.end + 1 - capacity + 2 * unit);
-    return got;
+    return true;
   }
 
   // To be called by the tail when the first word is empty.

@@ -60,10 +60,10 @@ typedef struct shmds_queue_memory {
 
 /** One in each shared object at least, mostly in each translation unit: all know the same lane.
  *
- * Aligned so that what it has of the queue used often is never as far into a page as the hints and
- * the first lanes of a queue, which begins with a page if it has one of its own: processors take a
- * load for one that depends on the store before, and let it wait, where the last 12 bits of their
- * addresses are the same. It would cost a tenth.
+ * Aligned so that what it has of the queue used often is never as far into a page as the hints, nor
+ * as the records of 13 lanes in 16, of a queue that begins with a page, as it does if it has
+ * one of its own: processors take a load for one that depends on the store before, and let it wait,
+ * where the last 12 bits of their addresses are the same. It would cost a tenth.
  *
  * And so that the key of that queue is not as far into a cache line as the key in the queue's view,
  * which begins with a line: the two are compared, and some processors (AMD's Zen 3, measured) do
@@ -176,9 +176,10 @@ SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uin
 }
 
 /**
- * Exchanges slot s for the one that was foreseen, j in the word expected, or changes nothing: side
- * 0 is the tail, where full words come to be, side 1 the head. Returns the slot got for s;
- * UINT64_MAX: nothing done.
+ * Exchanges slot s for the one that was foreseen, or changes nothing: side 0 is the tail, where
+ * full words come to be, side 1 the head. The word expected is the one foreseen, and j what it has
+ * more than `from`: the slot, or no number of a slot. Returns the slot got for s; UINT64_MAX:
+ * nothing done.
  *
  * What the thread saw in its last operation is mostly still there, so neither the word is looked at
  * again nor the hint: the processor would wait for them. The position is behind one that was passed
@@ -355,8 +356,9 @@ SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue_memo* memo, ui
   }
   /* Say which word is in play before the slots can change hands. */
   __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
-  /* In this order, which compilers keep: not before the intent, for what is stored should be on its
-   * way soon, and not after the payload. Each is worth a cycle on AMD's Zen 3, measured. */
+  /* Neither before the intent, for what is stored should be on its way soon, nor after the payload.
+   * No compiler has to keep this order; g++ and clang do, and on AMD's Zen 3 it takes a cycle less
+   * than others (measured). */
   j = expected - memo->foreseen[0].from;
   ends = memo->pass.parts.ends;
   /* The payload, while the slot is this lane's alone. */

@@ -18,8 +18,8 @@ pub const FORMAT: usize = 3;
 
 /// A cache line, and the least alignment of every part.
 const LINE: u64 = 64;
-/// What the lanes start on a multiple of: where in a kilobyte the first ones lie, and the hints,
-/// depends on nothing but where the queue lies. See `shmds_queue_thread_memory`.
+/// What the lanes start on a multiple of, from the start of the header: so which of them lie where
+/// in a kilobyte is the same for every capacity. See `shmds_queue_thread_memory`.
 const LANES_ALIGN: u64 = 1024;
 /// Where the payload slots start, unless their alignment is larger: right behind the hints. So
 /// whoever has the address of these has that of the slots.
@@ -70,7 +70,8 @@ pub struct Header {
 // SAFETY: atomics only, so valid for all bit patterns; no padding.
 unsafe impl Shared for Header {}
 
-/// What changes in a queue's header; for shmds_inline.h.
+/// What changes in a queue's header; for shmds_inline.h. The payload slots start right behind it,
+/// if the queue's key has their number.
 #[repr(C)]
 pub struct QueueEnds {
     /// Hint {lap, index}: every position before it has been enqueued. May lag, never

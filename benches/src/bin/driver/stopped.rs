@@ -12,10 +12,10 @@ const PAIR: Crowd = Crowd {
     place: "pinned",
 };
 
-/// Flows of each kind, in turns, that make a figure. Two processes may pass twice or four times as
-/// many elements in one flow as in the next (see "Right behind each other" in docs/performance.md),
-/// whoever is stopped meanwhile; the mean of one flow says nothing then.
-const FLOWS: u32 = 5;
+/// How many times as many rounds there are here. Two processes may pass twice or four times as many
+/// elements in one round as in the next (see "Right behind each other" in docs/performance.md),
+/// whoever is stopped meanwhile, so a median of few ratios is a matter of luck.
+const MORE_ROUNDS: usize = 5;
 
 /// Starts a process and leaves it stopped inside an operation.
 fn stop_one(program: &mut Program, operation: &str, moment: Moment) -> Result<libc::pid_t, String> {
@@ -33,16 +33,11 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     for moment in [Moment::Before, Moment::After] {
         for operation in ["push", "pop"] {
             let (mut beside, mut alone) = (Vec::new(), Vec::new());
-            for _ in 0..bench.extent.rounds {
+            for _ in 0..MORE_ROUNDS * bench.extent.rounds {
                 let ms = bench.extent.flow_ms;
                 let program = &mut bench.ours[0];
-                let mut sums = [0.0, 0.0];
-                for _ in 0..FLOWS {
-                    sums[0] += flow(program, ms, None)?;
-                    sums[1] += flow(program, ms, Some((operation, moment)))?;
-                }
-                alone.push(sums[0] / f64::from(FLOWS));
-                beside.push(sums[1] / f64::from(FLOWS));
+                alone.push(flow(program, ms, None)?);
+                beside.push(flow(program, ms, Some((operation, moment)))?);
             }
             rows.push((operation, moment, beside, alone));
         }
