@@ -50,8 +50,7 @@
 #define SHMDS_QUEUE_STRIDE 64
 
 /**
- * For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0: see
- * `shmds_queue_view`.
+ * For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0.
  */
 #define SHMDS_QUEUE_KEY_SLOT_BITS 24
 
@@ -452,7 +451,8 @@ typedef struct shmds_queue_slot {
 typedef uint32_t shmds_wait_word;
 
 /**
- * What changes in a queue's header; for shmds_inline.h.
+ * What changes in a queue's header; for shmds_inline.h. The payload slots start right behind it,
+ * unless they are aligned to more than the header's size.
  */
 typedef struct shmds_queue_ends {
   /**
@@ -525,8 +525,7 @@ typedef struct shmds_queue_parts {
 typedef struct shmds_queue_view {
   /**
    * What threads remember the queue by. Never used twice, and its low 24 bits are the number of
-   * payload slots; 0 if that has more bits, or the slots do not start right behind the ends. Or
-   * all ones: nothing may be remembered.
+   * payload slots; 0 if that has more bits. Or all ones: nothing may be remembered.
    */
   uint64_t key;
   /**

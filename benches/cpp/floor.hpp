@@ -100,8 +100,9 @@ struct PartsFloorQueue {
     std::uint64_t to;      // and for what
   };
   struct Parts {
-    std::uint64_t* hints;  // the slots are right behind
+    std::uint64_t* hints;
     Record* record;
+    E* slots;
     std::array<Side, 2> sides;
   };
   struct Memory {
@@ -115,7 +116,7 @@ struct PartsFloorQueue {
   struct Owner {
     explicit Owner(const std::string&) {
       std::iota(memory->words.begin(), memory->words.end(), 0);
-      memory->parts = {memory->hints.data(), &memory->record, {}};
+      memory->parts = {memory->hints.data(), &memory->record, memory->slots.data(), {}};
       begin_lap<tail>(*memory, 0);
       begin_lap<head>(*memory, 0);
     }
@@ -132,7 +133,7 @@ struct PartsFloorQueue {
       return false;
     const std::uint64_t got = parts.sides[tail].word - parts.sides[tail].from;
     std::uint64_t* const hints = parts.hints;
-    shmds_copy_in_inline(slots(hints) + spare, &value, sizeof(E));
+    shmds_copy_in_inline(slots(parts, hints) + spare, &value, sizeof(E));
     return exchange<tail>(parts, hints, spare, got);
   }
   [[gnu::always_inline]] bool pop(E& value) {
@@ -144,7 +145,7 @@ struct PartsFloorQueue {
     std::uint64_t* const hints = parts.hints;
     if (!exchange<head>(parts, hints, spare, got)) [[unlikely]]
       return false;
-    value = slots(hints)[got];
+    value = slots(parts, hints)[got];
     return true;
   }
   size_t size() const { return 0; }
@@ -159,7 +160,9 @@ struct PartsFloorQueue {
     return spare;
   }
 
-  static E* slots(std::uint64_t* hints) {
+  // Small ones are found behind the hints.
+  static E* slots(const Parts& parts, std::uint64_t* hints) {
+    if (sizeof(E) > sizeof(std::uint64_t)) return parts.slots;
     constexpr std::size_t distance = offsetof(Memory, slots) - offsetof(Memory, hints);
     return reinterpret_cast<E*>(reinterpret_cast<std::uintptr_t>(hints) + distance);
   }

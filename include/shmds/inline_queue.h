@@ -116,6 +116,11 @@ SHMDS_INLINE uint64_t shmds_queue_slot_inline(const shmds_queue_parts* parts,
   return (word - foreseen->from) & ~shmds_queue_awaited_inline(parts);
 }
 
+/** The hint of a side. */
+SHMDS_INLINE uint64_t* shmds_queue_hint_inline(shmds_queue_ends* ends, uint64_t side) {
+  return side == 0 ? &ends->tail : &ends->head;
+}
+
 /** Tells everybody that a side goes on at the next position; and the thread's own head, if that
  * comes to the word next that the tail has just left, what it is now. */
 SHMDS_INLINE void shmds_queue_pass_on_inline(shmds_queue_memo* memo, uint64_t* hint, uint64_t side,
@@ -154,11 +159,11 @@ SHMDS_INLINE void shmds_queue_go_on_inline(shmds_queue_memo* memo, uint64_t* hin
  * exchange in it, and the step into the next one. To no avail where others operate, for then no end
  * is known; and where somebody sleeps, whom the way through `shmds_queue_exchange_inline` wakes,
  * once per lap at least. */
-SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uint64_t* hint,
-                                                     uint64_t side, uint64_t s) {
+SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uint64_t side,
+                                                     uint64_t s) {
   shmds_queue_foresight* own = &memo->foreseen[side];
   const shmds_queue_foresight here = *own;
-  const shmds_queue_ends* ends = memo->pass.parts.ends;
+  shmds_queue_ends* ends = memo->pass.parts.ends;
   shmds_queue_record* record = memo->pass.record;
   const uint64_t j = here.word - here.from;
   uint64_t seen = here.word;
@@ -170,7 +175,7 @@ SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uin
     own->end = 0;
     return UINT64_MAX;
   }
-  shmds_queue_go_on_inline(memo, hint, side, &here, here.to + s);
+  shmds_queue_go_on_inline(memo, shmds_queue_hint_inline(ends, side), side, &here, here.to + s);
   __atomic_store_n(&record->spare, j, __ATOMIC_RELEASE);
   return j;
 }
@@ -199,7 +204,7 @@ SHMDS_OUT_OF_LINE uint64_t shmds_queue_exchange_last(shmds_queue_memo* memo, uin
  */
 SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* memo,
                                                            shmds_queue_record* record,
-                                                           uint64_t* hint, uint64_t side,
+                                                           shmds_queue_ends* ends, uint64_t side,
                                                            uint64_t s, uint64_t expected,
                                                            uint64_t j, uint64_t slot_count) {
   shmds_queue_foresight* own = &memo->foreseen[side];
@@ -213,7 +218,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
     return UINT64_MAX;
   }
   if (SHMDS_UNLIKELY(at >= own->end)) {
-    return shmds_queue_exchange_last(memo, hint, side, s);
+    return shmds_queue_exchange_last(memo, side, s);
   }
   cell = shmds_queue_cell_inline(own, at);
   /* Relaxed: a guess, which the compare-and-swap of the next operation confirms. */
@@ -227,7 +232,7 @@ SHMDS_INLINE uint64_t shmds_queue_exchange_foreseen_inline(shmds_queue_memo* mem
     own->end = 0;
     return UINT64_MAX;
   }
-  shmds_queue_pass_on_inline(memo, hint, side, at, next, desired);
+  shmds_queue_pass_on_inline(memo, shmds_queue_hint_inline(ends, side), side, at, next, desired);
   own->at = next;
   own->word = ahead;
   /* Last, so that it goes to its line together with the next intent. */
@@ -336,11 +341,16 @@ SHMDS_INLINE void shmds_queue_wake_inline(shmds_queue* queue, const shmds_wait_w
   }
 }
 
-/** Where a slot is, of a queue whose key has the number of slots. They start right behind the ends,
- * and a thread has to load the address of these anyway. */
-SHMDS_INLINE uint8_t* shmds_queue_slot_at_inline(shmds_queue_ends* ends, uint64_t slot,
+/** Where a slot is. Those of up to a word start right behind the ends, whose address has to be
+ * loaded anyway, and one addressing mode does the rest; for larger ones it takes an addition, and
+ * what is added may as well be loaded. */
+SHMDS_INLINE uint8_t* shmds_queue_slot_at_inline(const shmds_queue_parts* parts,
+                                                 shmds_queue_ends* ends, uint64_t slot,
                                                  size_t elem_size) {
-  return SHMDS_POINTER_AT(uint8_t, SHMDS_ADDRESS_OF(ends + 1) + slot * elem_size);
+  if (__builtin_constant_p(elem_size) && elem_size <= sizeof(uint64_t)) {
+    return SHMDS_POINTER_AT(uint8_t, SHMDS_ADDRESS_OF(ends + 1) + slot * elem_size);
+  }
+  return parts->slots + slot * elem_size;
 }
 
 /** Enqueues at the word that was foreseen, if that is still there. */
@@ -362,9 +372,10 @@ SHMDS_INLINE bool shmds_queue_enqueue_foreseen_inline(shmds_queue_memo* memo, ui
   j = expected - memo->foreseen[0].from;
   ends = memo->pass.parts.ends;
   /* The payload, while the slot is this lane's alone. */
-  shmds_copy_in_inline(shmds_queue_slot_at_inline(ends, spare, elem_size), element, elem_size);
-  return SHMDS_LIKELY(shmds_queue_exchange_foreseen_inline(memo, record, &ends->tail, 0, spare,
-                                                           expected, j, slot_count) != UINT64_MAX);
+  shmds_copy_in_inline(shmds_queue_slot_at_inline(&memo->pass.parts, ends, spare, elem_size),
+                       element, elem_size);
+  return SHMDS_LIKELY(shmds_queue_exchange_foreseen_inline(memo, record, ends, 0, spare, expected,
+                                                           j, slot_count) != UINT64_MAX);
 }
 
 /** Dequeues at the word that was foreseen, if that is still there. The element lies at `*taken`
@@ -384,13 +395,13 @@ SHMDS_INLINE bool shmds_queue_take_foreseen_inline(shmds_queue_memo* memo, uint6
   __atomic_store_n(&record->intent, expected, __ATOMIC_RELEASE);
   j = expected - memo->foreseen[1].from;
   ends = memo->pass.parts.ends;
-  slot = shmds_queue_exchange_foreseen_inline(memo, record, &ends->head, 1, spare, expected, j,
-                                              slot_count);
+  slot =
+      shmds_queue_exchange_foreseen_inline(memo, record, ends, 1, spare, expected, j, slot_count);
   if (SHMDS_UNLIKELY(slot == UINT64_MAX)) {
     return false;
   }
   /* The exchange made the slot this lane's spare: nobody writes it now. */
-  *taken = shmds_queue_slot_at_inline(ends, slot, elem_size);
+  *taken = shmds_queue_slot_at_inline(&memo->pass.parts, ends, slot, elem_size);
   return true;
 }
 
@@ -436,8 +447,8 @@ SHMDS_INLINE uint64_t shmds_queue_key_inline(const shmds_queue* queue) {
   return __atomic_load_n(&view->key, __ATOMIC_RELAXED);
 }
 
-/** The number of payload slots of the queue whose key that is; 0 if it has too many to say, or they
- * do not start right behind the ends. For who has to look at the key anyway, this saves a load. */
+/** The number of payload slots of the queue whose key that is; 0 if it has too many to say. For who
+ * has to look at the key anyway, this saves a load. */
 SHMDS_INLINE uint64_t shmds_queue_slots_by_key_inline(uint64_t key) {
   return key & ((UINT64_C(1) << SHMDS_QUEUE_KEY_SLOT_BITS) - 1);
 }

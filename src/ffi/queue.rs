@@ -38,8 +38,7 @@ pub const SHMDS_QUEUE_PLACES: usize = 16;
 /// For `shmds_inline.h`: see `SHMDS_QUEUE_PLACES`.
 pub const SHMDS_QUEUE_STRIDE: usize = 64;
 
-/// For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0: see
-/// `shmds_queue_view`.
+/// For `shmds_inline.h`: so many low bits of a queue's key are the number of its payload slots, or 0.
 pub const SHMDS_QUEUE_KEY_SLOT_BITS: u32 = 24;
 
 const _: () = assert!(

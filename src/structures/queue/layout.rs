@@ -21,12 +21,12 @@ const LINE: u64 = 64;
 /// What the lanes start on a multiple of, from the start of the header: so which of them lie where
 /// in a kilobyte is the same for every capacity. See `shmds_queue_thread_memory`.
 const LANES_ALIGN: u64 = 1024;
-/// Where the payload slots start, unless their alignment is larger: right behind the hints. So
-/// whoever has the address of these has that of the slots.
-pub const USUAL_SLOTS_OFFSET: u64 = size_of::<Header>() as u64;
+/// Where the payload slots start, unless their alignment is larger: right behind the ends. So
+/// whoever has the address of these has that of small slots.
+const USUAL_SLOTS_OFFSET: u64 = size_of::<Header>() as u64;
 const _: () = assert!(
     (offset_of!(Header, ends) + size_of::<QueueEnds>()) as u64 == USUAL_SLOTS_OFFSET,
-    "shmds_inline.h finds the slots behind the ends"
+    "shmds_inline.h finds small slots behind the ends"
 );
 /// Lanes beside the home lanes, for threads to claim first come.
 const FURTHER_LANES: u64 = 64;
@@ -71,7 +71,7 @@ pub struct Header {
 unsafe impl Shared for Header {}
 
 /// What changes in a queue's header; for shmds_inline.h. The payload slots start right behind it,
-/// if the queue's key has their number.
+/// unless they are aligned to more than the header's size.
 #[repr(C)]
 pub struct QueueEnds {
     /// Hint {lap, index}: every position before it has been enqueued. May lag, never

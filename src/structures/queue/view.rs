@@ -1,6 +1,6 @@
 //! What code compiled into the caller needs to know of an open queue, laid out for C.
 
-use super::layout::{LaneRecord, QueueEnds, USUAL_SLOTS_OFFSET};
+use super::layout::{LaneRecord, QueueEnds};
 use super::ring::Ring;
 use crate::structures::key;
 use core::sync::atomic::AtomicU64;
@@ -30,8 +30,7 @@ pub struct QueueParts {
 #[repr(C)]
 pub struct QueueView {
     /// What threads remember the queue by. Never used twice, and its low 24 bits are the number of
-    /// payload slots; 0 if that has more bits, or the slots do not start right behind the ends. Or
-    /// all ones: nothing may be remembered.
+    /// payload slots; 0 if that has more bits. Or all ones: nothing may be remembered.
     pub key: AtomicU64,
     /// The queue's parts.
     pub parts: QueueParts,
@@ -66,9 +65,8 @@ impl QueueView {
             last_index: plan.capacity - 1,
             unit: ring.unit,
         };
-        let usual = plan.slots_offset == USUAL_SLOTS_OFFSET;
         Some(Self {
-            key: AtomicU64::new(key::new(if usual { parts.slot_count } else { 0 })),
+            key: AtomicU64::new(key::new(parts.slot_count)),
             parts,
         })
     }
