@@ -14,8 +14,9 @@ namespace {
 
 // So many compare-and-swaps that succeed, on a line that nobody else uses; and, if asked, a plain
 // store to another line before each, which it has to wait for.
-template <bool Stored>
-void bare_cas(std::uint64_t count) {
+template <bool Stored, int Place>
+[[gnu::noinline]] void bare_cas(std::uint64_t count) {
+  lie_elsewhere<Place>();
   alignas(64) static std::uint64_t line = 0;
   alignas(64) static std::uint64_t other = 0;
   asm volatile("" ::"r"(&other));  // Or nobody would ever see what is stored there.
@@ -41,9 +42,13 @@ class Commands {
       out << "compiler " << compiler() << " boost " << BOOST_LIB_VERSION << " library "
           << SHMDS_VERSION_MAJOR << '.' << SHMDS_VERSION_MINOR << '.' << SHMDS_VERSION_PATCH;
     } else if (command == "cas") {
-      out << undisturbed(number(line), bare_cas<false>);
+      out << undisturbed(number(line), InTurns([]<int Place>(std::uint64_t times) {
+                           bare_cas<false, Place>(times);
+                         }));
     } else if (command == "stored-cas") {
-      out << undisturbed(number(line), bare_cas<true>);
+      out << undisturbed(number(line), InTurns([]<int Place>(std::uint64_t times) {
+                           bare_cas<true, Place>(times);
+                         }));
     } else if (command == "open") {
       open(line);
     } else if (command == "pair") {

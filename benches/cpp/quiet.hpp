@@ -78,6 +78,40 @@ std::uint64_t operations_in_a_slice(Work& work) {
   }
 }
 
+// Calls `work` with 0, 1, 2 and 3 as its template argument, in turns: for copies of a loop that lie
+// differently in their cache lines, see `lie_elsewhere`.
+template <class Work>
+class InTurns {
+ public:
+  explicit InTurns(Work work) : work_(work) {}
+  void operator()(std::uint64_t count) {
+    switch (turn_++ % 4) {
+      case 0:
+        return work_.template operator()<0>(count);
+      case 1:
+        return work_.template operator()<1>(count);
+      case 2:
+        return work_.template operator()<2>(count);
+      default:
+        return work_.template operator()<3>(count);
+    }
+  }
+
+ private:
+  Work work_;
+  unsigned turn_ = 0;
+};
+
+// Moves what follows in a function by 16 bytes times `Place`, as much as compilers align loops to.
+// Where in a line a short loop begins is a matter of luck, and some take a tenth longer in one
+// place than in another.
+template <int Place>
+[[gnu::always_inline]] inline void lie_elsewhere() {
+#if defined(__x86_64__)
+  asm volatile(".skip %c0, 0x90" ::"i"(16 * Place));
+#endif
+}
+
 // What each operation takes of those that `work` does, so many at a time. It is called until about
 // `count` of them were undisturbed. If that takes longer than a fifth of a second, the others count
 // unless there are some.

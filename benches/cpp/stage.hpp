@@ -71,7 +71,8 @@ class StageOf final : public Stage {
       : kind_(std::move(kind)), bytes_(std::move(bytes)), cpus_(cpus) {}
 
   Timed pair(std::uint64_t count) override {
-    return undisturbed(count, [this](std::uint64_t pairs) { push_and_pop(pairs); });
+    return undisturbed(
+        count, InTurns([this]<int Place>(std::uint64_t pairs) { push_and_pop<Place>(pairs); }));
   }
 
   Transfer flow(const Crowd& crowd) override {
@@ -172,7 +173,9 @@ class StageOf final : public Stage {
   static constexpr size_t first_victim = Control::most - 4;
 
   // By itself, as in the pool's benchmarks.
+  template <int Place>
   [[gnu::noinline]] void push_and_pop(std::uint64_t count) const {
+    lie_elsewhere<Place>();
     Port port = port_;
     E in{};
     E out{};
