@@ -160,9 +160,9 @@ struct PartsFloorQueue {
     return spare;
   }
 
-  // Small ones are found behind the hints.
+  // Found behind the hints where shm_queue finds them behind its ends.
   static E* slots(const Parts& parts, std::uint64_t* hints) {
-    if (sizeof(E) > sizeof(std::uint64_t)) return parts.slots;
+    if (sizeof(E) > SHMDS_QUEUE_LARGEST_NEAR) return parts.slots;
     constexpr std::size_t distance = offsetof(Memory, slots) - offsetof(Memory, hints);
     return reinterpret_cast<E*>(reinterpret_cast<std::uintptr_t>(hints) + distance);
   }
